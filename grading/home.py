@@ -1,0 +1,45 @@
+"""`check` in a learner's own notebook: drive and judge in one process, the verdict as an output."""
+
+import os
+import secrets
+from typing import Any
+
+from grading import kernel
+from grading.exercise import CourseError, load_exercise
+from grading.judge import judge, trial
+from grading.verdict import Verdict
+
+BOOK = "../../_build/html/book/"  # seen from exercises/NN_slug/, where the notebook lies
+
+
+class HomeVerdict:
+    """A verdict that a notebook shows as a box and a terminal as text."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+
+    def _repr_html_(self) -> str:
+        return self.verdict.html(os.environ.get("COURSE_BOOK", BOOK))
+
+    def __repr__(self) -> str:
+        return self.verdict.text()
+
+
+class Told(CourseError):
+    """A mistake in the call of `check`: shown as one line instead of a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def check_at_home(exercise_id: str, answer: Any) -> HomeVerdict:
+    """Judge `answer` on fresh inputs, which are never those the notebook shows."""
+    try:
+        exercise = load_exercise(exercise_id)
+    except CourseError as error:
+        raise Told(str(error)) from None
+    if not callable(answer):
+        raise Told(f"check needs the function itself, `{exercise.callable}`, not its result.")
+    seed = secrets.randbelow(2**31)
+    evidence = kernel.run(trial(exercise, seed).request, answer)
+    return HomeVerdict(judge(exercise, seed, evidence))

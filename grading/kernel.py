@@ -1,0 +1,219 @@
+"""What runs in the learner's process: call the answer on given inputs, write down what came back.
+
+Nothing here knows what is right. This file and the units' `drive.py` are all of grading that a
+graded notebook needs, so they import nothing else of it.
+"""
+
+import importlib
+import inspect
+import json
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+MAX_ARRAY_BYTES = 64 * 2**20  # one answer's arrays together; larger ones are reported, not stored
+
+
+def run(request: Mapping[str, Any], answer: Any) -> dict[str, Any]:
+    """Call `answer` on every case of a request; return the evidence: arrays and JSON values only.
+
+    request   {"exercise", "drive", "forbids", "cases": [{input name: array or JSON value}]}
+    evidence  {"exercise", "cases": [{"output", "error", "mutated", "forbidden"}]}
+    """
+    drive = _find_drive(request["drive"])
+    budget = [MAX_ARRAY_BYTES]
+    cases = [_run_case(drive, answer, case, request["forbids"], budget) for case in request["cases"]]
+    return {"exercise": request["exercise"], "cases": cases}
+
+
+def _find_drive(name: str) -> Callable:
+    if name == "call":
+        return lambda answer, **inputs: answer(*inputs.values())
+    module, function = name.split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _run_case(drive, answer, case, forbids, budget) -> dict[str, Any]:
+    given = {name: _as_tensor(value) for name, value in case.items()}
+    kept = {name: value.clone() for name, value in given.items() if isinstance(value, torch.Tensor)}
+    entry: dict[str, Any] = {"output": None, "error": None}
+    with _watch(forbids, answer) as forbidden:
+        try:
+            output = drive(answer, **given)
+            entry["output"] = encode(output, budget)
+        except KeyboardInterrupt:
+            raise  # the grader's time limit, or the learner's stop button
+        except BaseException as error:
+            entry["error"] = _describe(error)
+    entry["mutated"] = [name for name, old in kept.items() if not _same(given[name], old)]
+    entry["forbidden"] = sorted(forbidden)
+    return entry
+
+
+def _as_tensor(value: Any) -> Any:
+    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
+
+
+def _same(now: torch.Tensor, then: torch.Tensor) -> bool:
+    if now.shape != then.shape or now.dtype != then.dtype:
+        return False
+    same = now.detach() == then
+    if then.is_floating_point():
+        same |= now.detach().isnan() & then.isnan()
+    return bool(same.all())
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    """Type, message and the learner's own last line; never the grader's frames."""
+    ours = str(Path(__file__).parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(ours) and "site-packages" not in frame.filename
+    ]
+    return {
+        "type": type(error).__name__,
+        "message": str(error)[:500],
+        "line": frames[-1].line if frames else None,
+    }
+
+
+def encode(value: Any, budget: list[int]) -> dict[str, Any]:
+    """A value as nested dicts with plain numpy arrays at the leaves; `budget` holds bytes left."""
+    if isinstance(value, torch.Tensor):
+        plain = value.detach().cpu()
+        dtype = str(plain.dtype).removeprefix("torch.")
+        # numpy has no bfloat16; the values fit into float32
+        plain = plain.float() if plain.dtype == torch.bfloat16 else plain
+        return _array("tensor", dtype, plain.resolve_conj().resolve_neg().numpy(), budget)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        return _array("ndarray", str(value.dtype), np.asarray(value), budget)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or type(value) in (bool, int, float, str):
+        return {"kind": "json", "value": value}
+    if isinstance(value, list | tuple):
+        return {"kind": "list", "items": [encode(item, budget) for item in value]}
+    if isinstance(value, dict):
+        return {"kind": "dict", "items": {str(k): encode(v, budget) for k, v in value.items()}}
+    return {"kind": "other", "type": type(value).__name__}
+
+
+def _array(kind: str, dtype: str, array: np.ndarray, budget: list[int]) -> dict[str, Any]:
+    budget[0] -= array.nbytes
+    if budget[0] < 0:
+        raise ValueError(f"The answer's arrays exceed {MAX_ARRAY_BYTES // 2**20} MB together.")
+    return {"kind": kind, "dtype": dtype, "value": np.array(array, copy=True)}
+
+
+@contextmanager
+def _watch(forbids: list[str], answer: Any) -> Iterator[set[str]]:
+    """While open, note every call of a forbidden function, by its dotted name."""
+    seen: set[str] = set()
+    restore = []
+    for name in forbids:
+        owner, attribute = _resolve(name)
+        original = getattr(owner, attribute)
+        if _holds_alias(answer, original):
+            seen.add(name)
+        restore.append((owner, attribute, vars(owner).get(attribute), original))
+        setattr(owner, attribute, _noting(original, name, seen))
+    try:
+        yield seen
+    finally:
+        for owner, attribute, own, _ in reversed(restore):
+            if own is None:  # it was inherited
+                delattr(owner, attribute)
+            else:
+                setattr(owner, attribute, own)
+
+
+def _noting(original: Callable, name: str, seen: set[str]) -> Callable:
+    def noted(*args, **kwargs):
+        seen.add(name)
+        return original(*args, **kwargs)
+
+    return noted
+
+
+def _resolve(name: str) -> tuple[Any, str]:
+    *path, attribute = name.split(".")
+    owner = importlib.import_module(path[0])
+    for step in path[1:]:
+        owner = getattr(owner, step)
+    return owner, attribute
+
+
+def _holds_alias(answer: Any, original: Any) -> bool:
+    """Whether the answer's own globals name the forbidden function directly (`from torch import ...`)."""
+    code = getattr(inspect.unwrap(answer) if callable(answer) else answer, "__code__", None)
+    names = getattr(answer, "__globals__", {})
+    return code is not None and any(names.get(name) is original for name in code.co_names)
+
+
+# --- on disk: one JSON file and one .npz beside it, never pickle --------------------------------
+
+
+def stem(exercise_id: str) -> str:
+    """The file name for an exercise: "attention/causal_mask" -> "attention__causal_mask"."""
+    return exercise_id.replace("/", "__")
+
+
+def save(folder: Path, name: str, tree: Mapping[str, Any]) -> None:
+    """Write a tree of dicts, lists, JSON values and arrays as name.json and name.npz."""
+    arrays: dict[str, np.ndarray] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_lift_arrays(tree, arrays))
+    with open(folder / f"{name}.npz.part", "wb") as file:
+        np.savez(file, **arrays)
+    os.replace(folder / f"{name}.npz.part", folder / f"{name}.npz")
+    # The JSON comes last: where it is, the evidence is whole.
+    (folder / f"{name}.json.part").write_text(text, encoding="utf-8")
+    os.replace(folder / f"{name}.json.part", folder / f"{name}.json")
+
+
+def load(folder: Path, name: str, max_bytes: int = 2 * MAX_ARRAY_BYTES) -> dict[str, Any]:
+    """Read what `save` wrote; raises ValueError on anything else, and never unpickles."""
+    for suffix in ("json", "npz"):
+        path = folder / f"{name}.{suffix}"
+        if path.is_symlink() or not path.is_file():
+            raise FileNotFoundError(path)
+        if path.stat().st_size > max_bytes:
+            raise ValueError(f"{path.name} is larger than {max_bytes // 2**20} MB")
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+        text = (folder / f"{name}.json").read_text(encoding="utf-8")
+        return _put_arrays(json.loads(text), arrays)
+
+
+def _lift_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(tree, np.ndarray):
+        key = f"a{len(arrays)}"
+        arrays[key] = tree
+        return {"array": key}
+    if isinstance(tree, Mapping):
+        return {key: _lift_arrays(value, arrays) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_lift_arrays(value, arrays) for value in tree]
+    return tree
+
+
+def _put_arrays(tree: Any, arrays: Any) -> Any:
+    if isinstance(tree, dict):
+        if set(tree) == {"array"}:
+            return arrays[tree["array"]]
+        return {key: _put_arrays(value, arrays) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_put_arrays(value, arrays) for value in tree]
+    return tree
+
+
+def record(folder: str, exercise_id: str, answer: Any) -> None:
+    """Answer the request that the grader left in `folder`; what is right is decided elsewhere."""
+    request = load(Path(folder) / "requests", stem(exercise_id))
+    save(Path(folder) / "evidence", stem(exercise_id), run(request, answer))
