@@ -1,0 +1,274 @@
+"""Byte-level BPE: text to token ids and back.
+
+Three steps: cut the text at special tokens, cut the rest into words with a regular expression,
+merge the bytes of each word by rank. This file does not read tokenizer files
+(`tokenizer_files.py`), learn merges (`bpe_training.py`), render chats (`chat.py`) or normalise.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from heapq import heappop, heappush
+from itertools import chain, pairwise
+
+import regex
+
+# From here on the list of pieces is slower than the heap (measured at 60 to 80 bytes).
+LONG_WORD = 64
+CACHED_WORDS = 2**16
+
+
+def merge_by_rank(
+    pieces: Sequence[bytes], rank_of: Callable[[bytes, bytes], int | None]
+) -> list[bytes]:
+    """Merge the neighbours of lowest rank, the leftmost first, until no neighbours have a rank.
+
+    `rank_of(left, right)` is None where the pair is no merge. Time grows with the square of the
+    number of pieces: right for words, see `merge_long_by_rank` for the rest.
+    Source: Sennrich et al. 2016, section 3.2; over bytes, Radford et al. 2019, section 2.2.
+
+    >>> ranks = {(b"t", b"h"): 0, (b"h", b"e"): 1, (b"th", b"e"): 2}
+    >>> merge_by_rank([b"t", b"h", b"e", b"h", b"e"], lambda *pair: ranks.get(pair))
+    [b'the', b'he']
+    """
+    pieces = list(pieces)
+    while True:
+        ranked = [
+            (rank, i)
+            for i, pair in enumerate(pairwise(pieces))
+            if (rank := rank_of(*pair)) is not None
+        ]
+        if not ranked:
+            return pieces
+        _, i = min(ranked)
+        pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
+
+
+def merge_long_by_rank(
+    pieces: Sequence[bytes], rank_of: Callable[[bytes, bytes], int | None]
+) -> list[bytes]:
+    """The same answer as `merge_by_rank` in n log n: a heap of pairs over a linked list.
+
+    >>> ranks = {(b"a", b"a"): 0, (b"aa", b"aa"): 1}
+    >>> merge_long_by_rank([b"a"] * 7, lambda *pair: ranks.get(pair))
+    [b'aaaa', b'aa', b'a']
+    """
+    pieces = list(pieces)
+    end = len(pieces)
+    before, after = list(range(-1, end - 1)), list(range(1, end + 1))
+    heap = []
+
+    def push(i: int) -> None:
+        if i >= 0 and after[i] < end:
+            pair = pieces[i], pieces[after[i]]
+            if (rank := rank_of(*pair)) is not None:
+                heappush(heap, (rank, i, pair))
+
+    for i in range(end - 1):
+        push(i)
+    while heap:
+        _, i, (left, right) = heappop(heap)
+        # An entry is stale when either piece has been merged since (b"" marks a piece used up).
+        if pieces[i] != left or after[i] >= end or pieces[after[i]] != right:
+            continue
+        used = after[i]
+        pieces[i], pieces[used] = left + right, b""
+        after[i] = after[used]
+        if after[i] < end:
+            before[after[i]] = i
+        push(before[i])
+        push(i)
+    return [piece for piece in pieces if piece]
+
+
+class _WordIds(dict):
+    """Words already encoded; a plain dict so that lookups of known words stay in C."""
+
+    def __init__(self, encode_word: Callable[[str], list[int]]):
+        super().__init__()
+        self.encode_word = encode_word
+
+    def __missing__(self, word: str) -> list[int]:
+        ids = self.encode_word(word)
+        if len(word) <= LONG_WORD:
+            if len(self) >= CACHED_WORDS:
+                self.clear()
+            self[word] = ids
+        return ids
+
+
+class Tokenizer:
+    """A byte-level BPE tokenizer.
+
+    `vocabulary` gives the id of each token's bytes. `pattern` cuts text into words; merges never
+    cross a cut, and text that it does not match is left out. `special_tokens` are cut out of the
+    text before all else; where two overlap the leftmost counts, then the longest.
+
+    Which neighbours merge first is told in one of two ways:
+    - `merges=None`, tiktoken's files: any two neighbours whose joined bytes are a token may merge,
+      the lowest id first, and a word that is itself a token stays whole.
+    - `merges=[(left, right), ...]`, the files of GPT-2 and Hugging Face: only these pairs merge,
+      in the order of the list; ids are free.
+
+    A byte that has no token is left out, as transformers does (SmolLM2 lacks 21 bytes: rare
+    control characters and bytes that UTF-8 does not use for assigned characters).
+
+    >>> letters = {b"l": 0, b"o": 1, b"w": 2, b"e": 3, b"r": 4, b" ": 5}
+    >>> tokenizer = Tokenizer(
+    ...     {**letters, b"lo": 6, b"low": 7, b"er": 8}, r" ?\\S+", {"<|end|>": 9}
+    ... )
+    >>> tokenizer.encode("lower low<|end|>")
+    [7, 8, 5, 7, 9]
+    >>> tokenizer.decode([7, 8, 5, 7, 9])
+    'lower low<|end|>'
+    """
+
+    def __init__(
+        self,
+        vocabulary: Mapping[bytes, int],
+        pattern: str,
+        special_tokens: Mapping[str, int] | None = None,
+        merges: Sequence[tuple[bytes, bytes]] | None = None,
+    ):
+        self.vocabulary = dict(vocabulary)
+        self.special_tokens = dict(special_tokens or {})
+        self.merges = None if merges is None else list(merges)
+        self.pattern = compile_pattern(pattern)
+        self._bytes_of = _bytes_by_id(self.vocabulary, self.special_tokens)
+        self._rank_of = _rank_function(self.vocabulary, self.merges)
+        self._word_ids = _WordIds(self._encode_word)
+
+    @property
+    def vocab_size(self) -> int:
+        """The highest id plus one: the rows that an embedding for these ids needs."""
+        return max(self._bytes_of) + 1
+
+    def encode(self, text: str, allowed_special: str | Set[str] = "all") -> list[int]:
+        """The token ids of `text`.
+
+        `allowed_special` names the special tokens that count as such: "all", "none" or a set of
+        them. The text of any other special token is encoded as ordinary text.
+        Raises ValueError for a lone surrogate or an unknown name in `allowed_special`.
+        """
+        ids: list[int] = []
+        try:
+            for i, part in enumerate(self._split_special(text, allowed_special)):
+                if i % 2:
+                    ids.append(self.special_tokens[part])
+                else:
+                    words = self.pattern.findall(part)
+                    ids.extend(chain.from_iterable(map(self._word_ids.__getitem__, words)))
+        except UnicodeEncodeError:
+            raise _surrogate_error(text) from None
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; bytes that are not UTF-8 become U+FFFD, so valid ids never raise."""
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of `ids`, which may end in the middle of a character."""
+        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        try:
+            return b"".join([self._bytes_of[i] for i in ids])
+        except KeyError as error:
+            raise self._unknown_id(error.args[0]) from None
+        except TypeError:
+            raise TypeError(
+                f"decode wants one flat sequence of integers, not {ids!r:.80}; "
+                "decode each row of a batch by itself"
+            ) from None
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes of one token; of a special token, its text in UTF-8."""
+        return self.decode_bytes([token_id])
+
+    def _split_special(self, text: str, allowed_special: str | Set[str]) -> list[str]:
+        """Ordinary text at the even places, special tokens at the odd ones."""
+        if allowed_special == "all":
+            allowed = self.special_tokens.keys()
+        elif allowed_special == "none":
+            allowed = set()
+        elif isinstance(allowed_special, str) or not allowed_special <= self.special_tokens.keys():
+            raise ValueError(
+                f"allowed_special is {allowed_special!r}; want 'all', 'none' or a set of these "
+                f"special tokens: {sorted(self.special_tokens)}"
+            )
+        else:
+            allowed = allowed_special
+        return split_special(text, allowed)
+
+    def _encode_word(self, word: str) -> list[int]:
+        data = word.encode()
+        if self.merges is None and data in self.vocabulary:
+            return [self.vocabulary[data]]
+        letters = [byte for i in range(len(data)) if (byte := data[i : i + 1]) in self.vocabulary]
+        merge = merge_by_rank if len(letters) < LONG_WORD else merge_long_by_rank
+        return [self.vocabulary[piece] for piece in merge(letters, self._rank_of)]
+
+    def _unknown_id(self, token_id: object) -> ValueError:
+        return ValueError(
+            f"{token_id!r} is not a token id of this tokenizer ({len(self._bytes_of)} tokens, "
+            f"ids 0 to {self.vocab_size - 1}); decode with the tokenizer that encoded"
+        )
+
+
+def compile_pattern(pattern: str) -> regex.Pattern:
+    """The compiled pattern; ValueError where it is wrong or has a group that captures."""
+    try:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from None
+    if compiled.groups:
+        raise ValueError(f"pattern {pattern!r} captures a group; write (?:...) instead of (...)")
+    return compiled
+
+
+def split_special(text: str, special_tokens: Iterable[str]) -> list[str]:
+    """Cut `text` at special tokens, the longest where several begin at the same place.
+
+    Ordinary text stands at the even places, special tokens at the odd ones.
+
+    >>> split_special("a<|end|><|end|>!b", ["<|end|>", "<|end|>!"])
+    ['a', '<|end|>', '', '<|end|>!', 'b']
+    """
+    longest_first = sorted(special_tokens, key=len, reverse=True)
+    if not longest_first:
+        return [text]
+    return regex.split("(" + "|".join(map(regex.escape, longest_first)) + ")", text)
+
+
+def _bytes_by_id(
+    vocabulary: Mapping[bytes, int], special_tokens: Mapping[str, int]
+) -> dict[int, bytes]:
+    bytes_of = {token_id: token for token, token_id in vocabulary.items()}
+    bytes_of.update((token_id, token.encode()) for token, token_id in special_tokens.items())
+    if not bytes_of or len(bytes_of) < len(vocabulary) + len(special_tokens):
+        raise ValueError(
+            f"{len(vocabulary)} tokens and {len(special_tokens)} special tokens share "
+            f"{len(bytes_of)} ids; give each its own"
+        )
+    if b"" in vocabulary or "" in special_tokens:
+        raise ValueError("the empty string cannot be a token; leave it out")
+    return bytes_of
+
+
+def _rank_function(
+    vocabulary: Mapping[bytes, int], merges: Sequence[tuple[bytes, bytes]] | None
+) -> Callable[[bytes, bytes], int | None]:
+    if merges is None:
+        return lambda left, right: vocabulary.get(left + right)
+    for left, right in merges:
+        if left + right not in vocabulary:
+            raise ValueError(
+                f"merge {left!r} + {right!r} makes no token of the vocabulary; "
+                "take vocabulary and merges from the same tokenizer"
+            )
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    return lambda left, right: ranks.get((left, right))
+
+
+def _surrogate_error(text: str) -> ValueError:
+    place = next(i for i, char in enumerate(text) if "\ud800" <= char <= "\udfff")
+    return ValueError(
+        f"character {place} is the lone surrogate {text[place]!r}, which UTF-8 cannot write; "
+        "clean the text first: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+    )
