@@ -54,6 +54,20 @@ class Decoder(nn.Module):
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tied_embeddings:
             self.lm_head.weight = self.token_embedding.weight
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Draw every matrix from N(0, 0.02^2), smaller for those that write to the stream.
+
+        2 * n_layers of them add to it, so their share is divided by the root of that number: the
+        stream's size then does not grow with depth (Radford et al. 2019, section 2.3). The first
+        logits are near 0 and the first loss near ln(vocab_size).
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                writes = name.endswith(("o_proj.weight", "down_proj.weight"))
+                scale = (2 * self.config.n_layers) ** -0.5 if writes else 1.0
+                nn.init.normal_(parameter, std=0.02 * scale)
 
     def forward(
         self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
