@@ -88,7 +88,7 @@ def _differ_lists(expected: list, got: list, tolerance: Tolerance, axes: str) ->
 
 
 def _differ_dicts(expected: dict, got: dict, tolerance: Tolerance, axes: str) -> str | None:
-    if list(sorted(expected)) != list(sorted(got)):
+    if sorted(expected) != sorted(got):
         return f"it returned {', '.join(got) or 'nothing'}, expected {', '.join(expected)}."
     for name, want in expected.items():
         if text := differ(want, got[name], tolerance, axes):

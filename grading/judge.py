@@ -31,7 +31,9 @@ class Trial:
         """The evidence that `answer` gives on these inputs."""
         return kernel.run(self.request, answer)
 
-    def difference(self, i: int, got: Mapping[str, Any], expected: Mapping | None = None) -> str | None:
+    def difference(
+        self, i: int, got: Mapping[str, Any], expected: Mapping | None = None
+    ) -> str | None:
         """What differs first on case i between two pieces of evidence; None if nothing does."""
         want, have = (expected or self.expected)["cases"][i], got["cases"][i]
         if want["error"] and have["error"]:
@@ -70,7 +72,9 @@ def trial(exercise: Exercise, seed: int) -> Trial:
     cases = tuple(exercise.draw(seed))
     request = make_request(exercise, cases)
     expected = kernel.run(request, solution_of(exercise))
-    wrong = {m.name: kernel.run(request, wrong_answer(exercise, m)) for m in exercise.misconceptions}
+    wrong = {
+        m.name: kernel.run(request, wrong_answer(exercise, m)) for m in exercise.misconceptions
+    }
     return Trial(exercise, cases, request, expected, wrong)
 
 

@@ -28,7 +28,9 @@ def run(request: Mapping[str, Any], answer: Any) -> dict[str, Any]:
     """
     drive = _find_drive(request["drive"])
     budget = [MAX_ARRAY_BYTES]
-    cases = [_run_case(drive, answer, case, request["forbids"], budget) for case in request["cases"]]
+    cases = [
+        _run_case(drive, answer, case, request["forbids"], budget) for case in request["cases"]
+    ]
     return {"exercise": request["exercise"], "cases": cases}
 
 

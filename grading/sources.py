@@ -72,7 +72,9 @@ def apply_edits(source: str, edits: tuple[tuple[str, str], ...], what: str) -> s
     for find, replace in edits:
         count = source.count(find)
         if count != 1:
-            raise CourseError(f"{what}: {find!r} occurs {count} times in the solution, wanted once.")
+            raise CourseError(
+                f"{what}: {find!r} occurs {count} times in the solution, wanted once."
+            )
         source = source.replace(find, replace)
     return source
 

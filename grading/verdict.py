@@ -54,7 +54,9 @@ class Verdict:
         """A box for notebooks and feedback; `book` is the address of the built book's chapters."""
         paragraphs = "".join(f"<p>{_inline(text)}</p>" for text in (self.message, *self.details))
         if self.link:
-            paragraphs += f'<p><a href="{html.escape(book + self.link)}">Read about it in the chapter</a></p>'
+            paragraphs += (
+                f'<p><a href="{html.escape(book + self.link)}">Read about it in the chapter</a></p>'
+            )
         colour = {"pass": "#1a7f37", "partial": "#9a6700"}.get(self.status, "#cf222e")
         head = f"{HEADINGS[self.status]}: {points(self.score, self.max_score)}"
         return (

@@ -1,0 +1,214 @@
+"""The `course` command."""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from grading.exercise import ROOT, CourseError
+
+# The modules that do the work import torch, Sphinx or nbgrader: each command imports its own, so
+# that `course --help` answers at once.
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0 only on success."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except CourseError as error:
+        print(f"course: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("course: stopped.", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="course", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("all", _all, "release, build, grade a sample class, and say where everything is")
+    sub = command("build", _build, "build the HTML book into _build/html")
+    sub = command("release", _release, "write the learners' notebooks from the units' text sources")
+    sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
+    sub = command("check", _check, "judge a notebook of your own, as the class run would")
+    sub.add_argument("path", type=Path, metavar="NOTEBOOK")
+    _add_json(sub)
+    sub = command("grade", _grade, "grade the submissions of a class into nbgrader's gradebook")
+    sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
+    sub.add_argument("--submitted", type=Path, default=ROOT / "submitted", metavar="DIR")
+    sub.add_argument("--jobs", type=int, metavar="N", help="processes; one a core by default")
+    sub.add_argument("--db", metavar="URL", help="gradebook.db beside the submissions by default")
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the inputs drawn")
+    _add_json(sub)
+    sub = command("bank", _bank, "prove that every exercise names its misconceptions")
+    sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
+    sub.add_argument("--seeds", type=int, default=5, metavar="N", help="draws of the inputs")
+    _add_json(sub)
+    sub = command("chat", _chat, "ask SmolLM2-135M, run by the course's reference model")
+    sub.add_argument("prompt", help='what to ask: "What is gravity?"')
+    sub.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy")
+    sub.add_argument("--max-new-tokens", type=int, default=256, metavar="N")
+    sub.add_argument("--seed", type=int, metavar="N")
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from grading.book import build
+
+    print(f"The book is at {_shown(build(ROOT))}")
+    return 0
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from grading.release import release
+
+    for path in release(arguments.units):
+        print(f"Wrote {_shown(path)}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from grading.classrun import records, write_json
+    from grading.submission import grade_submission, unit_of
+
+    if not arguments.path.is_file():
+        raise CourseError(f"{arguments.path} is not a file: name the notebook to check.")
+    data = arguments.path.read_bytes()
+    graded = grade_submission("you", unit_of(arguments.path.name, data), data)
+    for verdict in graded.verdicts:
+        print(verdict.text() + "\n")
+    for problem in graded.problems:
+        print(problem)
+    total = sum(v.max_score for v in graded.verdicts)
+    print(f"{graded.score:g} of {total:g} points")
+    if arguments.json:
+        write_json(arguments.json, records([graded]))
+    return 0 if graded.score == total else 1
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    from grading import classrun
+
+    units = classrun.chosen_units(arguments.units)
+    results = _run_class(arguments.submitted, units, arguments.db, arguments.jobs, arguments.seed)
+    if arguments.json:
+        classrun.write_json(arguments.json, classrun.records(results))
+    return 0
+
+
+def _run_class(submitted: Path, units: list[str], db=None, jobs=None, seed: int = 0) -> list:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from grading import classrun
+    from grading.table import print_table
+
+    console = Console()
+    console.print("No sandbox yet: submissions run with your rights, each in a process of its own.")
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Grading", total=None)
+
+        def progress(graded, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        results = classrun.run(submitted, units, db, jobs, seed, progress)
+    print_table(results, console)
+    return results
+
+
+def _bank(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from grading import bank, classrun
+    from grading.exercise import load_unit
+
+    units = [load_unit(slug) for slug in classrun.chosen_units(arguments.units)]
+    outcomes = []
+    for outcome in bank.outcomes(units, range(1, arguments.seeds + 1)):
+        outcomes.append(outcome)
+        if not outcome.as_it_should:
+            print(
+                f"{outcome.exercise}: {outcome.kind} {outcome.name}, seed {outcome.seed}: ", end=""
+            )
+            print(f"passed={outcome.passed} named={outcome.named}: {outcome.message}")
+    if arguments.json:
+        classrun.write_json(arguments.json, [asdict(o) for o in outcomes])
+    rates = bank.rates(outcomes)
+    exercises = Counter(o.exercise for o in outcomes)
+    print(
+        f"{len(exercises)} exercises, {rates.misconceptions} misconceptions, "
+        f"{rates.alternatives} alternative solutions, {arguments.seeds} draws each"
+    )
+    print(f"share killed: {rates.killed:.0%}")
+    print(f"share named: {rates.named:.0%}")
+    print(f"alternatives rejected: {rates.rejected}")
+    return 0 if rates.good else 1
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from reference_impl.chat import chat
+
+    try:
+        for piece in chat(
+            arguments.prompt,
+            temperature=arguments.temperature,
+            max_new_tokens=arguments.max_new_tokens,
+            seed=arguments.seed,
+        ):
+            print(piece, end="", flush=True)
+    except (OSError, ValueError) as error:
+        raise CourseError(str(error)) from None
+    print()
+    return 0
+
+
+def _all(arguments: argparse.Namespace) -> int:
+    from grading import classrun, sample_class
+    from grading.book import build
+    from grading.exercise import load_unit
+    from grading.release import release
+
+    print("Writing the notebooks ...", flush=True)
+    notebooks = release()
+    print("Building the book ...", flush=True)
+    index = build(ROOT)
+    print("Grading a sample class ...", flush=True)
+    submitted = ROOT / "_build" / "sample_class" / "submitted"
+    units = classrun.chosen_units([])
+    for slug in units:
+        sample_class.write(load_unit(slug), submitted)
+    _run_class(submitted, units)
+    print(f"\nThe book:            {_shown(index)}  (open it in a browser)")
+    print(f"The first notebook:  {_command('jupyter')} lab {_shown(notebooks[0])}")
+    print(f'Talk to the model:   {_command("course")} chat "What is gravity?"')
+    print(f"Grade your class:    submissions into submitted/STUDENT/{units[0]}/, then", end=" ")
+    print(f"{_command('course')} grade")
+    return 0
+
+
+def _command(name: str) -> str:
+    """How to type a command of this environment."""
+    return _shown(Path(sys.executable).parent / name)
+
+
+def _shown(path: Path) -> str:
+    """A path as seen from the current folder, where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The class table: who solved what, and which misunderstandings are common."""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from grading.exercise import load_unit
+from grading.submission import Graded
+
+MARKS = {
+    "pass": "[green]✓[/]",
+    "partial": "[yellow]½[/]",
+    "fail": "[red]✗[/]",
+    "error": "[red]![/]",
+    "timeout": "[red]t[/]",
+    "missing": "[dim]·[/]",
+    "refused": "[red]–[/]",
+}
+
+
+def print_table(results: list[Graded], console: Console) -> None:
+    """One table a unit, a line a student, then remarks and the common misunderstandings."""
+    for slug in sorted({g.unit for g in results}):
+        of_unit = [g for g in results if g.unit == slug]
+        console.print(_table(slug, of_unit))
+        _print_remarks(of_unit, console)
+
+
+def _table(slug: str, results: list[Graded]) -> Table:
+    unit = load_unit(slug)
+    table = Table(
+        title=f"{slug}: {unit.title}",
+        caption="✓ right  ½ partly  ✗ wrong  ! error  t time limit  · not started  – not accepted",
+    )
+    table.add_column("student", no_wrap=True)
+    for number, exercise in enumerate(unit.exercises, 1):
+        table.add_column(str(number), justify="center")
+    table.add_column("points", justify="right", no_wrap=True)
+    table.add_column("why")
+    total = sum(exercise.points for exercise in unit.exercises)
+    for graded in results:
+        marks = [MARKS[v.status] for v in graded.verdicts]
+        table.add_row(graded.student, *marks, f"{graded.score:g}/{total:g}", _why(graded))
+    return table
+
+
+def _why(graded: Graded) -> str:
+    names = dict.fromkeys(v.misconception for v in graded.verdicts if v.misconception)
+    if names:
+        return ", ".join(names)
+    if graded.problems:
+        return graded.problems[0]
+    errors = [v.message for v in graded.verdicts if v.status in ("error", "timeout")]
+    return errors[0] if errors else ""
+
+
+def _print_remarks(results: list[Graded], console: Console) -> None:
+    counts = Counter(
+        (v.exercise, v.misconception) for g in results for v in g.verdicts if v.misconception
+    )
+    for (exercise, name), count in counts.most_common(5):
+        who = "1 student shows" if count == 1 else f"{count} students show"
+        console.print(f"  {who} [bold]{name}[/] in {exercise}")
