@@ -27,7 +27,7 @@ def same_error(expected: dict, got: dict) -> bool:
 
 
 def differ(expected: dict, got: dict, tolerance: Tolerance, axes: str = "") -> str | None:
-    """The first difference between two encoded values (see `kernel.encode`), None if there is none."""
+    """The first difference between two encoded values (`kernel.encode`); None if there is none."""
     expected, got = _as_number(expected, got), _as_number(got, expected)
     if expected["kind"] != got["kind"]:
         return _wrong_kind(expected, got)
@@ -130,7 +130,10 @@ def _low_precision(want: np.ndarray, have: np.ndarray, expected: dict, got: dict
         return None
     if not np.allclose(have, want, rtol=loose, atol=loose, equal_nan=True):
         return None
-    return f"the values are right, but only to the precision of {got['dtype']}: return {expected['dtype']}."
+    return (
+        f"the values are right, but only to the precision of {got['dtype']}: "
+        f"return {expected['dtype']}."
+    )
 
 
 def _first_wrong(want: np.ndarray, have: np.ndarray, wrong: np.ndarray, axes: str) -> str:

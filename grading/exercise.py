@@ -69,9 +69,9 @@ class Property:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One graded task; see `design`: the exercise is released only if `course bank` proves it.
+    """One graded task; the exercise is released only if `course bank` proves it.
 
-    id            "attention/causal_mask": the unit's name and the learner's callable's name or topic
+    id            "attention/causal_mask": the unit's name and the topic
     callable      the name the learner defines, also the name in the solution file
     parts         points by part name; a part is earned when all its cases are right
     cases         draws fresh inputs from a numpy Generator; every axis has a size of its own
@@ -157,7 +157,7 @@ def _import_unit(name: str) -> ModuleType:
 
 
 def load_unit(slug: str) -> Unit:
-    """The unit of a slug ("05_attention", or "attention"); an unknown one names those that exist."""
+    """The unit of a slug ("05_attention" or "attention"); an unknown one names those there are."""
     known = {s: s.split("_", 1)[1] for s in unit_slugs()}
     for full, name in known.items():
         if slug in (full, name):

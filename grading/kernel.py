@@ -153,7 +153,7 @@ def _resolve(name: str) -> tuple[Any, str]:
 
 
 def _holds_alias(answer: Any, original: Any) -> bool:
-    """Whether the answer's own globals name the forbidden function directly (`from torch import ...`)."""
+    """Whether the answer uses the forbidden function by a name of its own (`from x import y`)."""
     code = getattr(inspect.unwrap(answer) if callable(answer) else answer, "__code__", None)
     names = getattr(answer, "__globals__", {})
     return code is not None and any(names.get(name) is original for name in code.co_names)

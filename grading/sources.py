@@ -34,7 +34,7 @@ def lifted_from(path: Path, name: str) -> str | None:
 
 @lru_cache
 def solution_source(path: Path, name: str) -> str:
-    """The source text that defines `name` in a solution file, lifted from the reference if need be."""
+    """The text that defines `name` in a solution file, lifted from the reference if need be."""
     module = lifted_from(path, name)
     if module is not None:
         return textwrap.dedent(inspect.getsource(getattr(importlib.import_module(module), name)))
@@ -111,7 +111,7 @@ def solution_of(exercise: Exercise) -> Callable:
 
 
 def wrong_source(exercise: Exercise, *misconceptions: Misconception) -> str | Callable | None:
-    """The wrong answer's source, or its function; None where two misconceptions exclude each other."""
+    """The wrong answer's source or function; None where two misconceptions exclude each other."""
     if any(m.answer is not None for m in misconceptions):
         return misconceptions[0].answer if len(misconceptions) == 1 else None
     path = load_unit(exercise.unit).source

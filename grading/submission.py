@@ -252,7 +252,7 @@ def _judge_exercise(notebook, exercise: Exercise, seed: int, folder: Path) -> Ve
 
 
 def _no_evidence(notebook: NotebookNode, exercise: Exercise) -> Verdict:
-    """Why the check cell brought nothing: the answer's own error, a time limit, or no run at all."""
+    """Why the check cell brought nothing: an error, a time limit, or no run at all."""
     for key in (f"{exercise.id}/answer", exercise.id):
         for output in _cell(notebook, key).get("outputs", []):
             if output.output_type == "error":
