@@ -141,7 +141,8 @@ class SkipNormal(TorchFunctionMode):
     """Leaves out random normal starts, whose "meta" version imports a compiler for a second."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        return args[0] if func is torch.Tensor.normal_ else func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        return kwargs["tensor"] if func is nn.init.normal_ else func(*args, **kwargs)
 
 
 def _gguf_name(name: str) -> str:
