@@ -11,22 +11,21 @@ from itertools import chain, pairwise
 
 import regex
 
-# From here on the list of pieces is slower than the heap (measured at 60 to 80 bytes).
-LONG_WORD = 64
-CACHED_WORDS = 2**16
+# Most words of a text come again, so their ids are kept: so many, none longer than this.
+CACHED_WORDS, CACHED_WORD_LENGTH = 2**16, 64
 
 
-def merge_by_rank(
+def merge_by_rank_naive(
     pieces: Sequence[bytes], rank_of: Callable[[bytes, bytes], int | None]
 ) -> list[bytes]:
     """Merge the neighbours of lowest rank, the leftmost first, until no neighbours have a rank.
 
-    `rank_of(left, right)` is None where the pair is no merge. Time grows with the square of the
-    number of pieces: right for words, see `merge_long_by_rank` for the rest.
+    `rank_of(left, right)` is None where the pair is no merge. This is the definition, in time
+    that grows with the square of the number of pieces; `merge_by_rank` is what the tokenizer runs.
     Source: Sennrich et al. 2016, section 3.2; over bytes, Radford et al. 2019, section 2.2.
 
     >>> ranks = {(b"t", b"h"): 0, (b"h", b"e"): 1, (b"th", b"e"): 2}
-    >>> merge_by_rank([b"t", b"h", b"e", b"h", b"e"], lambda *pair: ranks.get(pair))
+    >>> merge_by_rank_naive([b"t", b"h", b"e", b"h", b"e"], lambda *pair: ranks.get(pair))
     [b'the', b'he']
     """
     pieces = list(pieces)
@@ -42,13 +41,13 @@ def merge_by_rank(
         pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
 
 
-def merge_long_by_rank(
+def merge_by_rank(
     pieces: Sequence[bytes], rank_of: Callable[[bytes, bytes], int | None]
 ) -> list[bytes]:
-    """The same answer as `merge_by_rank` in n log n: a heap of pairs over a linked list.
+    """The same answer as `merge_by_rank_naive` in n log n: a heap of pairs over a linked list.
 
     >>> ranks = {(b"a", b"a"): 0, (b"aa", b"aa"): 1}
-    >>> merge_long_by_rank([b"a"] * 7, lambda *pair: ranks.get(pair))
+    >>> merge_by_rank([b"a"] * 7, lambda *pair: ranks.get(pair))
     [b'aaaa', b'aa', b'a']
     """
     pieces = list(pieces)
@@ -88,7 +87,7 @@ class _WordIds(dict):
 
     def __missing__(self, word: str) -> list[int]:
         ids = self.encode_word(word)
-        if len(word) <= LONG_WORD:
+        if len(word) <= CACHED_WORD_LENGTH:
             if len(self) >= CACHED_WORDS:
                 self.clear()
             self[word] = ids
@@ -201,8 +200,7 @@ class Tokenizer:
         if self.merges is None and data in self.vocabulary:
             return [self.vocabulary[data]]
         letters = [byte for i in range(len(data)) if (byte := data[i : i + 1]) in self.vocabulary]
-        merge = merge_by_rank if len(letters) < LONG_WORD else merge_long_by_rank
-        return [self.vocabulary[piece] for piece in merge(letters, self._rank_of)]
+        return [self.vocabulary[piece] for piece in merge_by_rank(letters, self._rank_of)]
 
     def _unknown_id(self, token_id: object) -> ValueError:
         return ValueError(
