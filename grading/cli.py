@@ -1,6 +1,7 @@
 """The `course` command."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,8 @@ from grading.exercise import ROOT, CourseError
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 only on success."""
     arguments = _parser().parse_args(argv)
+    # nbgrader calls `alembic` and the book `node`: they lie beside this environment's Python.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     try:
         return arguments.run(arguments)
     except CourseError as error:

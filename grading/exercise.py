@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from grading.kernel import stem
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -67,7 +69,7 @@ class Property:
     holds: Callable[[Sequence[Any]], bool]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object each: compared and hashed by identity
 class Exercise:
     """One graded task; the exercise is released only if `course bank` proves it.
 
@@ -108,6 +110,16 @@ class Exercise:
         return self.id.split("/")[0]
 
     @property
+    def grade_id(self) -> str:
+        """The id of the check cell: nbgrader allows letters, digits, - and _ alone."""
+        return stem(self.id)
+
+    @property
+    def answer_id(self) -> str:
+        """The id of the cell that the learner fills."""
+        return f"{self.grade_id}__answer"
+
+    @property
     def points(self) -> float:
         """Points of all parts together."""
         return sum(self.parts.values())
@@ -118,7 +130,7 @@ class Exercise:
         return self.cases(np.random.default_rng(entropy))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unit:
     """One unit: its numbered slug ("05_attention") and its exercises in the notebook's order."""
 

@@ -1,12 +1,15 @@
 """nbgrader's gradebook, written by one process alone, through nbgrader's own code."""
 
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import SaveAutoGrades, SaveCells
+from sqlalchemy.exc import SAWarning
 
 from grading.exercise import CourseError, Unit
 from grading.submission import Graded, blank
@@ -22,7 +25,7 @@ class GradebookWriter:
     def register(self, units: Iterable[Unit]) -> None:
         """Make the units known to the gradebook: their cells and points, as released."""
         for unit in units:
-            with Gradebook(self.db_url) as book:
+            with self._open() as book:
                 book.update_or_create_assignment(unit.slug)
             try:
                 SaveCells().preprocess(blank(unit), self._resources(unit.slug, "."))
@@ -39,11 +42,18 @@ class GradebookWriter:
         part = folder / f".{graded.unit}.part"
         part.write_bytes(graded.notebook)
         os.replace(part, folder / f"{graded.unit}.ipynb")
-        with Gradebook(self.db_url) as book:
+        with self._open() as book:
             book.update_or_create_student(graded.student)
             book.update_or_create_submission(graded.unit, graded.student)
         notebook = nbformat.reads(graded.notebook.decode(), as_version=4)
         SaveAutoGrades().preprocess(notebook, self._resources(graded.unit, graded.student))
+
+    @contextmanager
+    def _open(self) -> Iterator[Gradebook]:
+        """The gradebook, without the warnings that nbgrader's own order of insertion raises."""
+        with warnings.catch_warnings(), Gradebook(self.db_url) as book:
+            warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
+            yield book
 
     def _resources(self, slug: str, student: str) -> dict:
         names = {"notebook": slug, "assignment": slug, "student": student, "db_url": self.db_url}

@@ -16,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import SaveCells
 from traitlets.config import Config
 
 from grading.exercise import ROOT, CourseError, Exercise, Unit, load_unit, unit_slugs
@@ -60,6 +61,9 @@ def _release_unit(unit: Unit, root: Path) -> Path:
     config = directories(root)
     config.CourseDirectory.assignment_id = unit.slug
     config.GenerateAssignment.no_database = True
+    # Without a database there is nothing for SaveCells to write to.
+    stock = GenerateAssignment.preprocessors.default_args[0]
+    config.GenerateAssignment.preprocessors = [step for step in stock if step is not SaveCells]
     config.GenerateAssignment.force = True
     run_converter(GenerateAssignment, config)
     return root / "exercises" / unit.slug / f"{unit.slug}.ipynb"
@@ -115,12 +119,12 @@ def _exercise(unit: Unit, cell: NotebookNode) -> Exercise:
 
 def _answer_cell(unit: Unit, exercise: Exercise) -> NotebookNode:
     source = with_gap(solution_source(unit.source, exercise.callable))
-    return _nbgrader_cell(source, grade_id=f"{exercise.id}/answer", solution=True)
+    return _nbgrader_cell(source, grade_id=exercise.answer_id, solution=True)
 
 
 def _check_cell(exercise: Exercise) -> NotebookNode:
     source = f'check("{exercise.id}", {exercise.callable})'
-    return _nbgrader_cell(source, grade_id=exercise.id, grade=True, points=exercise.points)
+    return _nbgrader_cell(source, grade_id=exercise.grade_id, grade=True, points=exercise.points)
 
 
 def _nbgrader_cell(source: str, grade_id: str, **more) -> NotebookNode:
@@ -152,7 +156,7 @@ def _number(cells: list[NotebookNode]) -> None:
     """Ids that depend on the text's structure alone, so that a second release changes nothing."""
     for index, cell in enumerate(cells):
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-        cell.id = grade_id.replace("/", "-").replace("_", "-") if grade_id else f"cell-{index:02d}"
+        cell.id = grade_id.replace("_", "-") if grade_id else f"cell-{index:02d}"
 
 
 def with_gap(source: str) -> str:

@@ -43,24 +43,23 @@ def answer_source(function: Callable, name: str) -> str:
 
 
 def _notebook(unit: Unit, answers: Mapping[str, str]) -> bytes:
-    """The released notebook with these answers (by exercise id) in place of the stubs."""
+    """The released notebook with these answers (by answer cell) in place of the stubs."""
     notebook = blank(unit)
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-        if grade_id.removesuffix("/answer") in answers and grade_id.endswith("/answer"):
-            cell.source = answers[grade_id.removesuffix("/answer")]
+        cell.source = answers.get(grade_id, cell.source)
     return nbformat.writes(notebook).encode()
 
 
 def _right(unit: Unit) -> dict[str, str]:
-    return {e.id: solution_source(unit.source, e.callable) for e in unit.exercises}
+    return {e.answer_id: solution_source(unit.source, e.callable) for e in unit.exercises}
 
 
 def _other_ways(unit: Unit) -> dict[str, str]:
     def first(exercise: Exercise) -> str:
         return answer_source(next(iter(exercise.alternatives.values())), exercise.callable)
 
-    return {e.id: first(e) for e in unit.exercises}
+    return {e.answer_id: first(e) for e in unit.exercises}
 
 
 def _wrong(unit: Unit, index: int) -> dict[str, str]:
@@ -68,11 +67,11 @@ def _wrong(unit: Unit, index: int) -> dict[str, str]:
     exercise = unit.exercises[index % len(unit.exercises)]
     choices = [m for m in exercise.misconceptions if isinstance(wrong_source(exercise, m), str)]
     source = wrong_source(exercise, choices[index % len(choices)])
-    return {**_right(unit), exercise.id: source}
+    return {**_right(unit), exercise.answer_id: source}
 
 
 def _raising(unit: Unit) -> dict[str, str]:
     """All right, but the last exercise's cell stops with an error."""
     last = unit.exercises[-1]
     source = f"def {last.callable}(*inputs):\n    return inputs[0] / nothing_of_this_name"
-    return {**_right(unit), last.id: source}
+    return {**_right(unit), last.answer_id: source}

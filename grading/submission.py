@@ -22,6 +22,8 @@ from grading.verdict import Verdict
 
 BOOK = "../../../_build/html/book/"  # seen from autograded/student/unit/
 SEED = 0  # of the inputs that a class is graded on, unless told otherwise
+# ipykernel warns on stderr about unencrypted loopback ports at each start
+KERNEL_ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=ERROR"]
 SKIP = "skip-execution"  # the tag that nbclient obeys
 
 
@@ -149,7 +151,7 @@ def _key(cell: NotebookNode) -> str:
     """What a cell is known by: nbgrader's id, else the cell's own id."""
     fields = cell.metadata.get("nbgrader")
     grade_id = fields.get("grade_id") if isinstance(fields, dict) else None
-    return str(grade_id or cell.get("id", "")).replace("/", "-").replace("_", "-")
+    return str(grade_id or cell.get("id", "")).replace("_", "-")
 
 
 def _is_check(cell: NotebookNode | None) -> bool:
@@ -212,7 +214,9 @@ def execute(notebook: NotebookNode, folder: Path) -> list[str]:
     work.mkdir()
     with environment(folder):
         try:
-            Execute().preprocess(notebook, {"metadata": {"path": str(work)}})
+            Execute(extra_arguments=KERNEL_ARGUMENTS).preprocess(
+                notebook, {"metadata": {"path": str(work)}}
+            )
         except DeadKernelError:
             return ["The kernel died; what was answered before counts."]
         except (CellTimeoutError, TimeoutError, RuntimeError) as error:
@@ -253,7 +257,7 @@ def _judge_exercise(notebook, exercise: Exercise, seed: int, folder: Path) -> Ve
 
 def _no_evidence(notebook: NotebookNode, exercise: Exercise) -> Verdict:
     """Why the check cell brought nothing: an error, a time limit, or no run at all."""
-    for key in (f"{exercise.id}/answer", exercise.id):
+    for key in (exercise.answer_id, exercise.grade_id):
         for output in _cell(notebook, key).get("outputs", []):
             if output.output_type == "error":
                 if "Timeout" in output.ename:
@@ -276,4 +280,4 @@ def write_verdict(notebook: NotebookNode, exercise: Exercise, said: Verdict) -> 
     """Make the verdict the check cell's only output; nbgrader reads the points from its text."""
     data = {"text/plain": f"{said.score:g}", "text/html": said.html(BOOK)}
     result = nbformat.v4.new_output("execute_result", data, execution_count=1)
-    _cell(notebook, exercise.id).outputs = [result]
+    _cell(notebook, exercise.grade_id).outputs = [result]

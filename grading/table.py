@@ -56,9 +56,11 @@ def _why(graded: Graded) -> str:
 
 
 def _print_remarks(results: list[Graded], console: Console) -> None:
-    counts = Counter(
-        (v.exercise, v.misconception) for g in results for v in g.verdicts if v.misconception
-    )
+    """Each student counts once a misunderstanding, at the first exercise that shows it."""
+    counts: Counter = Counter()
+    for graded in results:
+        first = {v.misconception: v.exercise for v in reversed(graded.verdicts)}
+        counts.update((exercise, name) for name, exercise in first.items() if name)
     for (exercise, name), count in counts.most_common(5):
         who = "1 student shows" if count == 1 else f"{count} students show"
         console.print(f"  {who} [bold]{name}[/] in {exercise}")
