@@ -70,6 +70,8 @@ O200K_PATTERN = "|".join(
 )
 GGUF_PATTERNS = {"gpt-2": GPT2_PATTERN, "gpt2": GPT2_PATTERN, "smollm": SMOLLM_PATTERN}
 
+GGUF_LISTS = ("tokens", "token_type", "merges")
+GGUF_LISTS = ("tokens", "token_type", "merges")
 CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4  # GGUF's token types that are never cut up
 
 
@@ -93,8 +95,9 @@ def tokenizer_from_gguf(
 ) -> Tokenizer:
     """The byte-level BPE tokenizer in a GGUF file's metadata.
 
-    `source` is a path, an open `gguf.GGUFReader`, or the metadata as a mapping. `pre_tokenizer`
-    names the pattern that cuts words, one of GGUF_PATTERNS; None takes the name in the file.
+    `source` is a path, an open `GGUFFile` or `gguf.GGUFReader`, or the metadata as a mapping.
+    `pre_tokenizer` names the pattern that cuts words, one of GGUF_PATTERNS; None takes the name
+    in the file.
 
     The default gives the ids of transformers, which does not read that name. For SmolLM2 the
     name is "smollm": as in training, each digit is cut out first. The two differ only where
@@ -109,9 +112,7 @@ def tokenizer_from_gguf(
             f"tokenizer.ggml.model is {model!r}; want 'gpt2', byte-level BPE: "
             "choose a GGUF file of a model such as SmolLM2"
         )
-    tokens, types, merges = (
-        _required(metadata, f"tokenizer.ggml.{name}") for name in ("tokens", "token_type", "merges")
-    )
+    tokens, types, merges = (_required(metadata, f"tokenizer.ggml.{name}") for name in GGUF_LISTS)
     if len(tokens) != len(types):
         raise ValueError(
             f"{len(tokens)} tokens but {len(types)} token types: the file is damaged, get it again"
@@ -122,7 +123,7 @@ def tokenizer_from_gguf(
             special_tokens[token] = token_id
         else:
             vocabulary[_to_bytes(token)] = token_id
-    pairs = [tuple(map(_to_bytes, merge.split(" "))) for merge in merges]
+    pairs = [_merge_of(merge) for merge in merges]
     name = pre_tokenizer or _required(metadata, "tokenizer.ggml.pre")
     return Tokenizer(vocabulary, _gguf_pattern(name), special_tokens, pairs)
 
@@ -130,19 +131,17 @@ def tokenizer_from_gguf(
 def _gguf_metadata(source: Any) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return source
-    if not hasattr(source, "fields"):
-        from gguf import GGUFReader  # only this path needs it, and it is slow to import
+    if hasattr(source, "fields"):  # gguf.GGUFReader
+        names = (f"tokenizer.ggml.{name}" for name in ("model", "pre", *GGUF_LISTS))
+        fields = {name: source.fields.get(name) for name in names}
+        return {name: field.contents() for name, field in fields.items() if field is not None}
+    if not hasattr(source, "metadata"):
+        from reference_impl.gguf_file import GGUFFile  # imports torch, which only this path needs
 
-        path = Path(source)
-        if not path.is_file():
-            raise FileNotFoundError(f"no file {path}; `make course` installs the course's weights")
-        try:
-            source = GGUFReader(path)
-        except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no complete GGUF file ({error}); get it again") from error
-    names = ("model", "pre", "tokens", "token_type", "merges")
-    fields = {key: source.fields.get(key) for key in (f"tokenizer.ggml.{name}" for name in names)}
-    return {key: field.contents() for key, field in fields.items() if field is not None}
+        if not Path(source).is_file():
+            raise FileNotFoundError(f"no file {source}; `make course` installs the weights")
+        source = GGUFFile(source)
+    return source.metadata
 
 
 def _required(metadata: Mapping[str, Any], key: str) -> Any:
@@ -162,18 +161,25 @@ def _gguf_pattern(name: str) -> str:
     return GGUF_PATTERNS[name]
 
 
-_CODE_OF_CHAR = {ord(char): byte for byte, char in unicode_of_bytes().items()}
+_BYTE_OF_CHAR = {char: byte for byte, char in unicode_of_bytes().items()}
 
 
 def _to_bytes(token: str) -> bytes:
     """The inverse of `unicode_of_bytes`, for one token."""
     try:
-        return token.translate(_CODE_OF_CHAR).encode("latin-1")
-    except UnicodeEncodeError:
+        return bytes([_BYTE_OF_CHAR[char] for char in token])
+    except KeyError as error:
         raise ValueError(
-            f"token {token!r} is not written in GPT-2's byte alphabet; "
+            f"token {token!r} has {error}, which is not in GPT-2's byte alphabet; "
             "want a byte-level BPE vocabulary"
         ) from None
+
+
+def _merge_of(line: str) -> tuple[bytes, bytes]:
+    left, space, right = line.partition(" ")
+    if not (left and space and right):
+        raise ValueError(f"merge {line!r} is not two tokens with a space between: get a sound file")
+    return _to_bytes(left), _to_bytes(right)
 
 
 @dataclass(frozen=True)
