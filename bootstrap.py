@@ -73,8 +73,8 @@ SYMPTOMS = [
     ),
     (
         r"No matching distribution found for (?P<package>[\w.-]+)",
-        "{package} has no release for {python} on {platform}. "
-        "Take Python {oldest} to {newest} ({choose}), " + AGAIN,
+        "{package} was not found for {python} on {platform}. If the network is there, "
+        "take Python {oldest} to {newest} ({choose}), " + AGAIN,
     ),
     (
         r"ensurepip is not available|No module named '?(?:venv|ensurepip)'?",
@@ -169,13 +169,13 @@ def find_chromium():
 
 
 def read(path):
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         return file.read()
 
 
 def write(path, text):
     """Whole or not at all, so that a run killed here leaves no half file."""
-    with open(path + ".new", "w") as file:
+    with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(path + ".new", path)
 
@@ -191,9 +191,8 @@ class Bootstrap(object):
     def __init__(self, root=ROOT):
         self.root = root
         self.venv = os.path.join(root, ".venv")
-        self.python = os.path.join(
-            self.venv, *(["Scripts", "python.exe"] if WINDOWS else ["bin", "python"])
-        )
+        binaries = os.path.join(self.venv, "Scripts" if WINDOWS else "bin")
+        self.python = os.path.join(binaries, "python.exe" if WINDOWS else "python")
         self.log = os.path.join(self.venv, "bootstrap.log")
         self.stamp = os.path.join(self.venv, "bootstrap.json")
         self.started = time.time()
@@ -268,7 +267,8 @@ class Bootstrap(object):
             [python, "-m", "venv", self.venv],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            encoding="utf-8",
+            errors="replace",
         )
         if made.returncode:
             raise Trouble("making .venv failed: " + explain(made.stdout))
@@ -289,8 +289,6 @@ class Bootstrap(object):
 
     def pip(self, arguments, count):
         """Run `pip install`; show the steps that take long; explain a failure."""
-        import queue  # named so only since Python 3
-
         command = [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
         command += ["install", "--progress-bar", "off"] + arguments
         process = subprocess.Popen(
@@ -299,35 +297,21 @@ class Bootstrap(object):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            encoding="utf-8",
+            errors="replace",
         )
-        lines = queue.Queue()
-
-        def pump():
-            for line in process.stdout:
-                lines.put(line)
-            lines.put(None)
-
-        threading.Thread(target=pump, daemon=True).start()
         progress = Progress(self.say, count)
         try:
-            with open(self.log, "a") as log:
+            with open(self.log, "a", encoding="utf-8") as log:
                 log.write("$ %s\n" % " ".join(command))
-                while True:
-                    try:
-                        line = lines.get(timeout=15)
-                    except queue.Empty:
-                        progress.waiting()
-                        continue
-                    if line is None:
-                        break
-                    log.write(line)
+                for line in lines_or_silence(process.stdout):
+                    log.write(line or "")
                     progress.see(line)
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or no room for the log: pip must not go on alone
             process.terminate()
+            process.wait()
             raise
-        process.wait()
-        if process.returncode:
+        if process.wait():
             if not progress.installing:
                 # Nothing was written yet: the environment is as it was before.
                 self.save(dict(self.load(), doing=None))
@@ -430,6 +414,30 @@ class Bootstrap(object):
                     self.say("3.%d on %s: %d wheels" % (minor, platform, len(checked)))
 
 
+def lines_or_silence(stream, seconds=15):
+    """The lines of `stream` as they come, and None whenever none came for some seconds."""
+    import queue  # named so only since Python 3
+
+    lines = queue.Queue()
+    end = object()
+
+    def pump():
+        with stream:
+            for line in stream:
+                lines.put(line)
+        lines.put(end)
+
+    threading.Thread(target=pump, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=seconds)
+        except queue.Empty:
+            line = None
+        if line is end:
+            return
+        yield line
+
+
 class Progress(object):
     """Turns pip's output into a few lines, and keeps its end for the explanation."""
 
@@ -442,6 +450,10 @@ class Progress(object):
         self.since = time.time()
 
     def see(self, line):
+        """The next line that pip printed, or None when it has been silent for a while."""
+        if line is None:
+            self.say("      still at work after %d s" % (time.time() - self.since))
+            return
         self.lines = self.lines[-400:] + [line]
         big = re.match(r"\s*Downloading (?:\S*/)?([^/\s]+?-[\d.]+)\S* \(([\d.]+ ?[MG]B)\)", line)
         if re.match(r"(Collecting|Requirement already satisfied)", line):
@@ -455,10 +467,6 @@ class Progress(object):
         elif line.startswith("Installing collected packages"):
             self.installing = True
             self.say("      writing %d packages into .venv" % (line.count(",") + 1))
-
-    def waiting(self):
-        """Nothing was printed for a while."""
-        self.say("      still at work after %d s" % (time.time() - self.since))
 
 
 def main(arguments=None):
