@@ -77,22 +77,44 @@ class Decoder(nn.Module):
         With a `cache`, `token_ids` are the tokens after those it holds, and they are added to it.
         Raises ValueError where the positions would run past context_length.
         """
+        return self.lm_head(self.hidden(token_ids, cache))
+
+    def next_logits(
+        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
+    ) -> Float[Tensor, "batch vocab"]:
+        """Logits after the last token only: a prompt of n tokens saves n - 1 output layers."""
+        return self.lm_head(self.hidden(token_ids, cache)[:, -1])
+
+    def hidden(
+        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
+    ) -> Float[Tensor, "batch seq d_model"]:
+        """The residual stream after the last block and the final norm."""
         x = self.token_embedding(token_ids)  # batch seq d_model
         angles = self.angles(token_ids, start=0 if cache is None else cache.length)
         for i, block in enumerate(self.blocks):
             x = block(x, angles, None if cache is None else cache.layers[i])
-        return self.lm_head(self.final_norm(x))
+        return self.final_norm(x)
+
+    def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
+        """An empty cache of this model's shape, dtype and device."""
+        weight = self.token_embedding.weight
+        return KVCache(self.config, batch, capacity, weight.dtype, weight.device)
 
     def angles(self, token_ids: Int[Tensor, "batch seq"], start: int) -> Float[Tensor, "seq pairs"]:
         """Rotary angles of tokens whose first stands at position `start`."""
         end = start + token_ids.shape[1]
-        if end > self.config.context_length:
-            raise ValueError(
-                f"{end} positions do not fit into context_length={self.config.context_length}: "
-                "give fewer tokens, or keep only the last ones"
-            )
+        self.check_fits(end)
         positions = torch.arange(start, end, device=token_ids.device)
         return rope_angles(positions, self.config.head_dim, self.config.rope_theta)
+
+    def check_fits(self, n_positions: int) -> None:
+        """Raise ValueError where so many positions exceed context_length."""
+        if n_positions > self.config.context_length:
+            raise ValueError(
+                f"{n_positions} positions do not fit into "
+                f"context_length={self.config.context_length}: give fewer tokens, "
+                "or keep only the last ones"
+            )
 
 
 def attention_maps(

@@ -1,0 +1,179 @@
+"""The decoder arranged for speed on a CPU: the same function as `Decoder`, inference only.
+
+One token at a time, a decoder spends its time reading weights from memory, and the aim is to read
+them as fast as memory allows. Four changes, none of which changes a weight:
+- q, k and v are one matrix product, and so are gate and up;
+- a product with a single row is cut into one piece for each thread (`row_product`);
+- the rotary turns are complex factors, computed once for every position;
+- attention runs in PyTorch's fused kernel, which needs no copies of the shared KV heads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Complex, Float, Int
+from torch import Tensor, nn
+
+from reference_impl.attention import causal_mask
+from reference_impl.cache import KVCache, LayerCache
+from reference_impl.decoder import Block, Decoder
+from reference_impl.positions import rope_angles
+
+
+def row_product(
+    x: Float[Tensor, "... in_width"], weight: Float[Tensor, "out_width in_width"]
+) -> Float[Tensor, "... out_width"]:
+    """x weight^T, as `F.linear`; where x is a single row, with every thread at work.
+
+    PyTorch leaves a product of one row with a matrix of this size to one thread, and one core
+    alone cannot read memory at full speed. As a batch of smaller products, each thread takes one.
+
+    >>> row_product(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 0.0], [3.0, 4.0]]))
+    tensor([[ 1., 11.]])
+    """
+    out_width, in_width = weight.shape
+    pieces = torch.get_num_threads()
+    if x.numel() != in_width or pieces == 1 or out_width % pieces:
+        return F.linear(x, weight)
+    parts = weight.view(pieces, out_width // pieces, in_width).transpose(1, 2)
+    row = x.reshape(1, 1, in_width).expand(pieces, 1, in_width)
+    return torch.bmm(row, parts).view(*x.shape[:-1], out_width)
+
+
+def turn(
+    x: Float[Tensor, "batch seq heads head_dim"], turns: Complex[Tensor, "seq 1 pairs"]
+) -> Float[Tensor, "batch seq heads head_dim"]:
+    """`apply_rope` by complex numbers: the pair (a, b) is a + bi, and a turn is a product.
+
+    >>> quarter = torch.tensor([[[1j]]])
+    >>> turn(torch.tensor([[[[1.0, 0.0]]]]), quarter)
+    tensor([[[[0., 1.]]]])
+    """
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # batch seq heads pairs
+    return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
+
+
+@dataclass
+class FastLayer:
+    """One block's weights: q, k and v stacked into one matrix, gate and up into another."""
+
+    attention_norm: Tensor
+    qkv: Tensor
+    o_proj: Tensor
+    feed_forward_norm: Tensor
+    gate_up: Tensor
+    down_proj: Tensor
+
+    @classmethod
+    def of(cls, block: Block) -> "FastLayer":
+        attention, feed_forward = block.attention, block.feed_forward
+        return cls(
+            block.attention_norm.weight.detach(),
+            stack_rows(attention.q_proj, attention.k_proj, attention.v_proj),
+            attention.o_proj.weight.detach(),
+            block.feed_forward_norm.weight.detach(),
+            stack_rows(feed_forward.gate_proj, feed_forward.up_proj),
+            feed_forward.down_proj.weight.detach(),
+        )
+
+
+def stack_rows(*layers: nn.Linear) -> Float[Tensor, "out_width in_width"]:
+    """One matrix of the layers' rows. The layers keep their weights, now as parts of it, so that
+    nothing is held in memory twice."""
+    stacked = torch.cat([layer.weight.detach() for layer in layers])
+    parts = stacked.split([layer.out_features for layer in layers])
+    for layer, part in zip(layers, parts, strict=True):
+        layer.weight.data = part
+    return stacked
+
+
+class FastDecoder:
+    """Runs a `Decoder`'s weights fast, without gradients. Same arguments, same logits.
+
+    It shares the decoder's memory: make it after loading, casting or moving the decoder, and make
+    another one after doing so again.
+    """
+
+    def __init__(self, model: Decoder) -> None:
+        self.config = config = model.config
+        self.model = model
+        self.embedding = model.token_embedding.weight.detach()
+        self.layers = [FastLayer.of(block) for block in model.blocks]
+        self.final_norm = model.final_norm.weight.detach()
+        self.lm_head = model.lm_head.weight.detach()
+        positions = torch.arange(config.context_length, device=self.embedding.device)
+        angles = rope_angles(positions, config.head_dim, config.rope_theta)
+        self.turns = torch.polar(torch.ones_like(angles), angles)[:, None]  # seq 1 pairs
+
+    def __call__(
+        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
+    ) -> Float[Tensor, "batch seq vocab"]:
+        """Logits of the token that follows each position, as `Decoder.forward`."""
+        with torch.inference_mode():
+            return row_product(self.hidden(token_ids, cache), self.lm_head)
+
+    def next_logits(
+        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
+    ) -> Float[Tensor, "batch vocab"]:
+        """Logits after the last token only, as `Decoder.next_logits`."""
+        with torch.inference_mode():
+            return row_product(self.hidden(token_ids, cache)[:, -1], self.lm_head)
+
+    def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
+        """An empty cache, as `Decoder.new_cache`."""
+        return self.model.new_cache(batch, capacity)
+
+    def hidden(
+        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None
+    ) -> Float[Tensor, "batch seq d_model"]:
+        start = 0 if cache is None else cache.length
+        end = start + token_ids.shape[1]
+        self.model.check_fits(end)
+        x, turns = F.embedding(token_ids, self.embedding), self.turns[start:end]
+        for i, layer in enumerate(self.layers):
+            x = x + self.attend(layer, x, turns, None if cache is None else cache.layers[i])
+            x = x + self.feed_forward(layer, x)
+        return self.norm(x, self.final_norm)
+
+    def attend(
+        self, layer: FastLayer, x: Tensor, turns: Tensor, cache: LayerCache | None
+    ) -> Float[Tensor, "batch seq d_model"]:
+        heads, kv_heads = self.config.n_heads, self.config.n_kv_heads
+        qkv = row_product(self.norm(x, layer.attention_norm), layer.qkv)
+        qkv = qkv.unflatten(-1, (-1, self.config.head_dim))  # batch seq heads+2*kv_heads head_dim
+        qk = turn(qkv[:, :, : heads + kv_heads], turns).transpose(1, 2)
+        q, k = qk[:, :heads], qk[:, heads:]  # batch heads seq head_dim
+        v = qkv[:, :, heads + kv_heads :].transpose(1, 2)
+        if cache is not None:
+            k, v = cache.append(k, v)  # batch kv_heads kv_seq head_dim
+        attended = causal_attention(q, k, v).transpose(1, 2).flatten(-2)
+        return row_product(attended, layer.o_proj)
+
+    def feed_forward(self, layer: FastLayer, x: Tensor) -> Float[Tensor, "batch seq d_model"]:
+        gate_up = row_product(self.norm(x, layer.feed_forward_norm), layer.gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)  # batch seq d_ff
+        return row_product(F.silu(gate).mul_(up), layer.down_proj)
+
+    def norm(self, x: Tensor, weight: Tensor) -> Float[Tensor, "batch seq d_model"]:
+        return F.rms_norm(x, weight.shape, weight, self.config.norm_eps)
+
+
+def causal_attention(
+    q: Float[Tensor, "batch heads q_seq head_dim"],
+    k: Float[Tensor, "batch kv_heads kv_seq head_dim"],
+    v: Float[Tensor, "batch kv_heads kv_seq head_dim"],
+) -> Float[Tensor, "batch heads q_seq head_dim"]:
+    """`grouped_query_attention` under `causal_mask`, in PyTorch's fused kernel.
+
+    The queries are the last q_seq positions. `is_causal` would take them for the first ones, so
+    it serves only where there are no earlier positions.
+    """
+    q_seq, kv_seq = q.shape[2], k.shape[2]
+    if q_seq == kv_seq:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    if q_seq == 1:  # heads that share a KV head are q_seq rows of one head: no mask is needed
+        grouped = q.view(q.shape[0], k.shape[1], -1, q.shape[3])
+        return F.scaled_dot_product_attention(grouped, k, v).view(q.shape)
+    mask = causal_mask(q_seq, kv_seq).to(q.device)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)

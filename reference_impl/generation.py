@@ -1,0 +1,70 @@
+"""Generation: run the prompt once (prefill), then one token at a time (decode).
+
+Does not handle: batches of different lengths, beam search, speculative decoding.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from reference_impl.cache import KVCache
+from reference_impl.config import ModelConfig
+from reference_impl.sampling import Sampler
+
+
+class Model(Protocol):
+    """What `generate` needs: `Decoder` and `FastDecoder` both have it."""
+
+    config: ModelConfig
+
+    def next_logits(self, token_ids: Tensor, cache: KVCache) -> Tensor: ...
+
+    def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache: ...
+
+
+@torch.inference_mode()
+def generate(
+    model: Model,
+    token_ids: Sequence[int],
+    max_new_tokens: int = 64,
+    *,
+    sampler: Sampler | None = None,
+    stop_ids: Collection[int] = (),
+    cache: KVCache | None = None,
+    prefill_chunk: int = 512,
+) -> Iterator[int]:
+    """Yield the tokens that continue `token_ids`, each as soon as it is chosen.
+
+    Greedy unless a `sampler` is given. Ends after `max_new_tokens`, before a token of `stop_ids`,
+    or where the context or the cache is full. With a `cache`, `token_ids` are what comes after the
+    tokens it holds; it then also holds these and every token yielded, except the last where the
+    number ran out. The prompt is read `prefill_chunk` tokens at a time, which bounds the memory.
+
+    Raises ValueError for an empty prompt, or one that leaves no room for a new token.
+    """
+    sampler = sampler or Sampler()
+    token_ids = [int(token_id) for token_id in token_ids]
+    if not token_ids:
+        raise ValueError("the prompt is empty: give at least one token id to continue")
+    if cache is None:
+        wanted = len(token_ids) + max_new_tokens
+        cache = model.new_cache(capacity=min(wanted, model.config.context_length))
+    room = min(cache.capacity, model.config.context_length) - cache.length - len(token_ids)
+    if room < 0:
+        raise ValueError(
+            f"the prompt of {len(token_ids)} tokens is {-room} too long for the context of "
+            f"{min(cache.capacity, model.config.context_length)} (of which {cache.length} are "
+            "used): give a shorter prompt, or keep only its last tokens"
+        )
+    for start in range(0, len(token_ids), prefill_chunk):
+        chunk = torch.tensor([token_ids[start : start + prefill_chunk]])  # 1 seq
+        logits = model.next_logits(chunk, cache)  # 1 vocab
+    for n_left in reversed(range(min(max_new_tokens, room + 1))):
+        token = sampler(logits)  # 1
+        if token.item() in stop_ids:
+            return
+        yield int(token.item())
+        if n_left:  # the last token is not run: nothing follows from it
+            logits = model.next_logits(token[:, None], cache)  # 1 vocab
