@@ -11,6 +11,7 @@ from pathlib import Path
 from grading.exercise import CourseError, load_unit, unit_slugs
 from grading.gradebook import GradebookWriter
 from grading.submission import SEED, Graded, grade_submission
+from grading.verdict import book_address
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,15 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def grade_class(found: list[Found], executor: Executor, seed: int = SEED) -> Iterator[Graded]:
+def grade_class(
+    found: list[Found], executor: Executor, autograded: Path, seed: int = SEED
+) -> Iterator[Graded]:
     """Results as they come; a submission whose grading itself fails is reported, not dropped."""
     futures = {}
     for item in found:
         data = item.path.read_bytes() if item.path else None
-        future = executor.submit(grade_submission, item.student, item.unit, data, seed)
+        book = book_address(autograded / item.student / item.unit)
+        future = executor.submit(grade_submission, item.student, item.unit, data, seed, book)
         futures[future] = item
     for future in as_completed(futures):
         yield future.result()
@@ -85,7 +89,7 @@ def run(
     writer.register([load_unit(slug) for slug in {item.unit: None for item in found}])
     results = []
     with local_executor(jobs) as executor:
-        for graded in grade_class(found, executor, seed):
+        for graded in grade_class(found, executor, writer.autograded, seed):
             writer.write(graded)
             results.append(graded)
             progress(graded, len(results), len(found))

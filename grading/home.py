@@ -1,15 +1,13 @@
 """`check` in a learner's own notebook: drive and judge in one process, the verdict as an output."""
 
-import os
 import secrets
+from pathlib import Path
 from typing import Any
 
 from grading import kernel
 from grading.exercise import CourseError, load_exercise
 from grading.judge import judge, trial
-from grading.verdict import Verdict
-
-BOOK = "../../_build/html/book/"  # seen from exercises/NN_slug/, where the notebook lies
+from grading.verdict import Verdict, book_address
 
 
 class HomeVerdict:
@@ -19,7 +17,7 @@ class HomeVerdict:
         self.verdict = verdict
 
     def _repr_html_(self) -> str:
-        return self.verdict.html(os.environ.get("COURSE_BOOK", BOOK))
+        return self.verdict.html(book_address(Path.cwd()))
 
     def __repr__(self) -> str:
         return self.verdict.text()

@@ -17,6 +17,7 @@ from traitlets.config import Config
 from grading import submission
 from grading.exercise import ROOT, load_unit, unit_slugs
 from grading.release import directories, write_source
+from grading.verdict import book_address
 
 
 def configure(config: Config) -> None:
@@ -62,12 +63,13 @@ class ExecuteAndJudge(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict):
         """Run and judge one notebook; each check cell ends with its verdict as only output."""
         unit = load_unit(resources["nbgrader"]["assignment"])
+        book = book_address(Path(resources["metadata"]["path"]))
         if reason := nb.metadata.pop("course_refused", None):
-            submission.refuse(nb, unit, reason)
+            submission.refuse(nb, unit, str(reason), book)
             return nb, resources
         with tempfile.TemporaryDirectory(prefix="course-") as folder:
             submission.prepare(nb, unit, submission.SEED, Path(folder))
             for problem in submission.execute(nb, Path(folder)):
                 self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)
-            submission.judge_notebook(nb, unit, submission.SEED, Path(folder))
+            submission.judge_notebook(nb, unit, submission.SEED, Path(folder), book)
         return nb, resources

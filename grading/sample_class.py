@@ -18,11 +18,11 @@ NOT_JSON = b"PK\x03\x04 this is a zip file that somebody renamed to .ipynb"
 def write(unit: Unit, submitted: Path) -> list[str]:
     """Write the class's submissions of one unit below `submitted`; return the students' names."""
     students = {
-        "ada-all-right": _notebook(unit, _right(unit)),
-        "ben-other-ways": _notebook(unit, _other_ways(unit)),
-        **{f"{name}": _notebook(unit, _wrong(unit, i)) for i, name in enumerate(_MISTAKEN)},
-        "gus-untouched": _notebook(unit, {}),
-        "hana-raises": _notebook(unit, _raising(unit)),
+        "ada-all-right": notebook_with(unit, right_answers(unit)),
+        "ben-other-ways": notebook_with(unit, _other_ways(unit)),
+        **{name: notebook_with(unit, _wrong(unit, i)) for i, name in enumerate(_MISTAKEN)},
+        "gus-untouched": notebook_with(unit, {}),
+        "hana-raises": notebook_with(unit, _raising(unit)),
         "ivan-not-json": NOT_JSON,
     }
     for student, data in students.items():
@@ -42,7 +42,7 @@ def answer_source(function: Callable, name: str) -> str:
     return re.sub(rf"\bdef {function.__name__}\(", f"def {name}(", source, count=1)
 
 
-def _notebook(unit: Unit, answers: Mapping[str, str]) -> bytes:
+def notebook_with(unit: Unit, answers: Mapping[str, str]) -> bytes:
     """The released notebook with these answers (by answer cell) in place of the stubs."""
     notebook = blank(unit)
     for cell in notebook.cells:
@@ -51,7 +51,8 @@ def _notebook(unit: Unit, answers: Mapping[str, str]) -> bytes:
     return nbformat.writes(notebook).encode()
 
 
-def _right(unit: Unit) -> dict[str, str]:
+def right_answers(unit: Unit) -> dict[str, str]:
+    """The course's own answers, by answer cell."""
     return {e.answer_id: solution_source(unit.source, e.callable) for e in unit.exercises}
 
 
@@ -67,11 +68,11 @@ def _wrong(unit: Unit, index: int) -> dict[str, str]:
     exercise = unit.exercises[index % len(unit.exercises)]
     choices = [m for m in exercise.misconceptions if isinstance(wrong_source(exercise, m), str)]
     source = wrong_source(exercise, choices[index % len(choices)])
-    return {**_right(unit), exercise.answer_id: source}
+    return {**right_answers(unit), exercise.answer_id: source}
 
 
 def _raising(unit: Unit) -> dict[str, str]:
     """All right, but the last exercise's cell stops with an error."""
     last = unit.exercises[-1]
     source = f"def {last.callable}(*inputs):\n    return inputs[0] / nothing_of_this_name"
-    return {**_right(unit), last.answer_id: source}
+    return {**right_answers(unit), last.answer_id: source}

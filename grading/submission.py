@@ -20,7 +20,6 @@ from grading.exercise import CourseError, Exercise, Unit, load_unit, unit_slugs
 from grading.judge import judge, make_request, verdict
 from grading.verdict import Verdict
 
-BOOK = "../../../_build/html/book/"  # seen from autograded/student/unit/
 SEED = 0  # of the inputs that a class is graded on, unless told otherwise
 # ipykernel warns on stderr about unencrypted loopback ports at each start
 KERNEL_ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=ERROR"]
@@ -48,8 +47,13 @@ class Graded:
         return sum(v.score for v in self.verdicts)
 
 
-def grade_submission(student: str, slug: str, data: bytes | None, seed: int = SEED) -> Graded:
-    """Run and judge one submission; `data` is None where no notebook was handed in."""
+def grade_submission(
+    student: str, slug: str, data: bytes | None, seed: int = SEED, book: str = ""
+) -> Graded:
+    """Run and judge one submission; `data` is None where no notebook was handed in.
+
+    `book` is the address of the book's chapters as the judged notebook will see it.
+    """
     start = time.monotonic()
     unit = load_unit(slug)
     problems: list[str] = []
@@ -58,10 +62,10 @@ def grade_submission(student: str, slug: str, data: bytes | None, seed: int = SE
         with tempfile.TemporaryDirectory(prefix="course-") as folder:
             prepare(notebook, unit, seed, Path(folder))
             problems += execute(notebook, Path(folder))
-            verdicts = judge_notebook(notebook, unit, seed, Path(folder))
+            verdicts = judge_notebook(notebook, unit, seed, Path(folder), book)
     except Unreadable as error:
         notebook, problems = blank(unit), [str(error)]
-        verdicts = refuse(notebook, unit, str(error))
+        verdicts = refuse(notebook, unit, str(error), book)
     text = nbformat.writes(notebook).encode()
     seconds = time.monotonic() - start
     return Graded(student, unit.slug, tuple(verdicts), text, tuple(problems), seconds)
@@ -227,21 +231,23 @@ def execute(notebook: NotebookNode, folder: Path) -> list[str]:
 # --- judging --------------------------------------------------------------------------------------
 
 
-def judge_notebook(notebook: NotebookNode, unit: Unit, seed: int, folder: Path) -> list[Verdict]:
+def judge_notebook(
+    notebook: NotebookNode, unit: Unit, seed: int, folder: Path, book: str
+) -> list[Verdict]:
     """The verdict of every exercise; each is also written into its check cell."""
     verdicts = []
     for exercise in unit.exercises:
         said = _judge_exercise(notebook, exercise, seed, folder)
         verdicts.append(said)
-        write_verdict(notebook, exercise, said)
+        write_verdict(notebook, exercise, said, book)
     return verdicts
 
 
-def refuse(notebook: NotebookNode, unit: Unit, message: str) -> list[Verdict]:
+def refuse(notebook: NotebookNode, unit: Unit, message: str, book: str) -> list[Verdict]:
     """No points for any exercise, for a reason that concerns the whole submission."""
     verdicts = [verdict(exercise, 0, "refused", message) for exercise in unit.exercises]
     for exercise, said in zip(unit.exercises, verdicts, strict=True):
-        write_verdict(notebook, exercise, said)
+        write_verdict(notebook, exercise, said, book)
     return verdicts
 
 
@@ -258,7 +264,7 @@ def _judge_exercise(notebook, exercise: Exercise, seed: int, folder: Path) -> Ve
 def _no_evidence(notebook: NotebookNode, exercise: Exercise) -> Verdict:
     """Why the check cell brought nothing: an error, a time limit, or no run at all."""
     for key in (exercise.answer_id, exercise.grade_id):
-        for output in _cell(notebook, key).get("outputs", []):
+        for output in cell_of(notebook, key).get("outputs", []):
             if output.output_type == "error":
                 if "Timeout" in output.ename:
                     return verdict(exercise, 0, "timeout", "This cell ran into the time limit.")
@@ -267,7 +273,8 @@ def _no_evidence(notebook: NotebookNode, exercise: Exercise) -> Verdict:
     return verdict(exercise, 0, "missing", "The check cell brought no result.")
 
 
-def _cell(notebook: NotebookNode, grade_id: str) -> NotebookNode:
+def cell_of(notebook: NotebookNode, grade_id: str) -> NotebookNode:
+    """The cell with this nbgrader id."""
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id:
             return cell
@@ -276,8 +283,8 @@ def _cell(notebook: NotebookNode, grade_id: str) -> NotebookNode:
     )
 
 
-def write_verdict(notebook: NotebookNode, exercise: Exercise, said: Verdict) -> None:
+def write_verdict(notebook: NotebookNode, exercise: Exercise, said: Verdict, book: str) -> None:
     """Make the verdict the check cell's only output; nbgrader reads the points from its text."""
-    data = {"text/plain": f"{said.score:g}", "text/html": said.html(BOOK)}
+    data = {"text/plain": f"{said.score:g}", "text/html": said.html(book)}
     result = nbformat.v4.new_output("execute_result", data, execution_count=1)
-    _cell(notebook, exercise.grade_id).outputs = [result]
+    cell_of(notebook, exercise.grade_id).outputs = [result]

@@ -1,8 +1,12 @@
 """What the judge says of one exercise, as data, as text and as a notebook output."""
 
 import html
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from grading.exercise import ROOT
 
 STATUSES = ("pass", "partial", "fail", "error", "timeout", "missing", "refused")
 HEADINGS = {
@@ -63,6 +67,17 @@ class Verdict:
             f'<div role="status" style="border-left: 4px solid {colour}; padding: 0.2em 1em">'
             f"<p><strong>{head}</strong> · {html.escape(self.title)}</p>{paragraphs}</div>"
         )
+
+
+def book_address(folder: Path) -> str:
+    """Where a notebook in `folder` finds the book: COURSE_BOOK, else the one built here."""
+    if address := os.environ.get("COURSE_BOOK"):
+        return address.rstrip("/") + "/"
+    chapters = ROOT / "_build" / "html" / "book"
+    try:
+        return Path(os.path.relpath(chapters, folder.resolve())).as_posix() + "/"
+    except ValueError:  # another drive
+        return chapters.as_uri() + "/"
 
 
 def points(score: float, max_score: float) -> str:

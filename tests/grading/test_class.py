@@ -1,0 +1,171 @@
+"""A whole class, once with `course grade` and once with stock nbgrader: the same scores."""
+
+import csv
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from grading import cli, sample_class
+from grading.exercise import ROOT
+
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, unit):
+    """A folder with the sample class's submissions."""
+    folder = tmp_path_factory.mktemp("class")
+    sample_class.write(unit, folder / "submitted")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(home, unit):
+    """The records of `course grade` on the sample class, by student."""
+    status = cli.main(
+        [
+            "grade",
+            unit.slug,
+            "--submitted",
+            str(home / "submitted"),
+            "--json",
+            str(home / "out.json"),
+        ]
+    )
+    assert status == 0
+    by_student: dict[str, list] = {}
+    for record in json.loads((home / "out.json").read_text()):
+        by_student.setdefault(record["student"], []).append(record)
+    return by_student
+
+
+def scores(by_student):
+    return {name: sum(r["score"] for r in records) for name, records in by_student.items()}
+
+
+def test_everyone_gets_what_they_deserve(results, unit):
+    full = sum(e.points for e in unit.exercises)
+    reached = scores(results)
+    assert reached["ada-all-right"] == reached["ben-other-ways"] == full
+    assert reached["gus-untouched"] == reached["ivan-not-json"] == 0
+    assert reached["hana-raises"] == full - unit.exercises[-1].points
+    assert {r["status"] for r in results["gus-untouched"]} == {"missing"}
+    assert {r["status"] for r in results["ivan-not-json"]} == {"refused"}
+    assert results["hana-raises"][-1]["status"] == "error"
+    named = set()
+    for name in ("cleo-mistaken", "dara-mistaken", "edna-mistaken"):
+        found = {r["misconception"] for r in results[name] if r["misconception"]}
+        assert len(found) == 1, name
+        assert reached[name] < full
+        named |= found
+    assert len(named) == 3
+
+
+def test_the_gradebook_and_the_judged_notebooks_hold_the_same(home, results, unit):
+    with Gradebook(f"sqlite:///{home / 'gradebook.db'}") as book:
+        for student, score in scores(results).items():
+            assert book.find_submission(unit.slug, student).score == score
+    path = home / "autograded" / "cleo-mistaken" / unit.slug / f"{unit.slug}.ipynb"
+    text = path.read_text()
+    assert "Read about it in the chapter" in text
+    nbformat.validate(nbformat.reads(text, as_version=4))
+
+
+def test_grading_again_changes_nothing(home, results, unit):
+    before = {p: p.read_bytes() for p in (home / "autograded").rglob("*.ipynb")}
+    arguments = ["grade", unit.slug, "--submitted", str(home / "submitted"), "--jobs", "1"]
+    assert cli.main(arguments) == 0
+    assert len(before) == len(results)
+    # execution counts and outputs of the learners' own prints included
+    assert {p: p.read_bytes() for p in before} == before
+
+
+@pytest.fixture(scope="module")
+def stock(home, unit, results):
+    """A gradebook made by `nbgrader` alone, with this repository's configuration."""
+    folder = home / "stock"
+    folder.mkdir()
+    options = [
+        f"--CourseDirectory.submitted_directory={home / 'submitted'}",
+        f"--CourseDirectory.release_directory={folder / 'release'}",
+        f"--CourseDirectory.autograded_directory={folder / 'autograded'}",
+        f"--CourseDirectory.feedback_directory={folder / 'feedback'}",
+        f"--CourseDirectory.db_url=sqlite:///{folder / 'gradebook.db'}",
+    ]
+
+    def nbgrader(*arguments):
+        command = [sys.executable, "-m", "nbgrader", *arguments, *options]
+        done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    nbgrader("generate_assignment", unit.slug)
+    nbgrader("autograde", unit.slug)
+    nbgrader("generate_feedback", unit.slug)
+    nbgrader("export", f"--CsvExportPlugin.to={folder / 'grades.csv'}")
+    return folder
+
+
+def test_stock_nbgrader_gives_the_same_scores(stock, results):
+    with open(stock / "grades.csv") as file:
+        rows = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert rows == scores(results)
+
+
+def test_stock_generate_assignment_writes_what_is_committed(stock, unit):
+    name = Path(unit.slug) / f"{unit.slug}.ipynb"
+    assert (stock / "release" / name).read_bytes() == (ROOT / "exercises" / name).read_bytes()
+
+
+def test_feedback_says_the_misconception(stock, unit, results):
+    page = stock / "feedback" / "cleo-mistaken" / unit.slug / f"{unit.slug}.html"
+    message = next(r["message"] for r in results["cleo-mistaken"] if r["misconception"])
+    assert message.split("`")[0].strip()[:40] in page.read_text().replace("&#x27;", "'")
+
+
+def test_formgrader_shows_the_same_scores(stock, unit, results, home):
+    course = home / "course"
+    course.mkdir()
+    for name in ("nbgrader_config.py", "solutions", "exercises"):
+        os.symlink(ROOT / name, course / name)
+    shutil.copy(stock / "gradebook.db", course / "gradebook.db")
+    os.symlink(stock / "autograded", course / "autograded")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--no-browser", "--allow-root", "--ServerApp.token=t", f"--ServerApp.port={port}"]
+    command = [sys.executable, "-m", "jupyter_server", *options, "--ServerApp.ip=127.0.0.1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command, cwd=course, env=ENVIRONMENT, **quiet)
+    try:
+        address = f"http://127.0.0.1:{port}/formgrader"
+        shown = _json(f"{address}/api/submissions/{unit.slug}?token=t")
+        assert {s["student"]: s["score"] for s in shown} == scores(results)
+        with urllib.request.urlopen(f"{address}/manage_assignments?token=t", timeout=30) as page:
+            assert "formgrader" in page.read().decode()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _json(url):
+    """The answer of a server that may still be starting."""
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return json.loads(answer.read())
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"no answer from {url}")

@@ -1,0 +1,86 @@
+"""The `course` command: errors name the fix, and the exit status is 0 only on success."""
+
+import json
+
+import nbformat
+import pytest
+
+from grading import cli, sample_class
+
+
+def course(capsys, *arguments):
+    status = cli.main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize("command", ["", *"all build release check grade bank chat".split()])
+def test_every_command_has_help(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        cli.main([*command.split(), "--help"])
+    assert end.value.code == 0
+    assert "usage: course" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("bank", "99_nothing"), "Units: 05_attention"),
+        (("release", "99_nothing"), "Units: 05_attention"),
+        (("grade", "99_nothing"), "Units: 05_attention"),
+        (("grade", "--submitted", "no/such/folder"), "--submitted"),
+        (("check", "no/such/file.ipynb"), "name the notebook"),
+    ],
+)
+def test_mistakes_are_one_line_that_names_the_fix(capsys, arguments, text):
+    status, out, err = course(capsys, *arguments)
+    assert status == 1
+    assert err.startswith("course: ") and err.count("\n") == 1
+    assert text in err
+
+
+def test_an_empty_class_is_said(capsys, tmp_path):
+    (tmp_path / "somebody").mkdir()
+    status, _, err = course(capsys, "grade", "--submitted", tmp_path)
+    assert (status, "no submission of 05_attention" in err) == (1, True)
+
+
+def test_a_missing_weight_file_is_said(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_WEIGHTS", str(tmp_path / "none.gguf"))
+    status, _, err = course(capsys, "chat", "Hello")
+    assert status == 1
+    assert "none.gguf" in err and "Traceback" not in err
+
+
+def test_check_prints_verdicts_and_writes_json(capsys, tmp_path, unit, right):
+    answers = dict(right)
+    last = unit.exercises[-1]
+    del answers[last.answer_id]
+    path = tmp_path / "mine.ipynb"
+    path.write_bytes(sample_class.notebook_with(unit, answers))
+    status, out, _ = course(capsys, "check", path, "--json", tmp_path / "out.json")
+    results = json.loads((tmp_path / "out.json").read_text())
+    assert status == 1
+    assert [r["status"] for r in results] == ["pass"] * (len(results) - 1) + ["missing"]
+    assert set(results[0]) == set(
+        "student unit exercise score max_score status misconception message".split()
+    )
+    total = sum(e.points for e in unit.exercises)
+    assert out.endswith(f"{total - last.points:g} of {total:g} points\n")
+
+
+def test_check_of_something_else_says_so(capsys, tmp_path):
+    path = tmp_path / "other.ipynb"
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook()))
+    status, _, err = course(capsys, "check", path)
+    assert (status, "no notebook of this course" in err) == (1, True)
+
+
+def test_the_bank_ends_with_three_lines(capsys):
+    status, out, _ = course(capsys, "bank", "05_attention", "--seeds", "1")
+    assert status == 0
+    assert out.splitlines()[-3:] == [
+        "share killed: 100%",
+        "share named: 100%",
+        "alternatives rejected: 0",
+    ]
