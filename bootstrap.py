@@ -322,27 +322,16 @@ class Bootstrap(object):
 
     def system_tools(self):
         """What the tests need from the operating system; installed only as root on Debian."""
-        missing = []
-        if not find_chromium():
-            missing.append(("chromium", "the book's pages are then not tested in a browser"))
-        if sys.platform == "linux" and not shutil.which("bwrap"):
-            missing.append(("bubblewrap", "the strongest sandbox is then not tested"))
-        if not missing:
+        if find_chromium():
             return
-        packages = [package for package, _ in missing]
         if shutil.which("apt-get") and os.geteuid() == 0:
-            self.say("Installing %s with apt-get" % " and ".join(packages))
-            if self.apt(packages):
+            self.say("Installing chromium with apt-get")
+            if self.apt(["chromium"]):
                 return
-        for package, loss in missing:
-            how = {
-                "linux": "install the package %s with your system's package manager" % package,
-                "darwin": "install Google Chrome",
-                "win32": "install Google Chrome",
-            }.get(sys.platform, "install " + package)
-            if package == "chromium":
-                how += ", or set CHROMIUM to a browser's path"
-            self.say("%s is missing: %s (%s)." % (package, how, loss))
+        self.say(
+            "No Chromium or Chrome is here, so the book is not tested in a browser: install one "
+            "(Debian's package is chromium), or set CHROMIUM to its path."
+        )
 
     def apt(self, packages):
         """True if apt-get installed them; its output goes to the log."""
