@@ -60,6 +60,19 @@ class Trial:
         pairs = zip(got["cases"], wrong["cases"], strict=True)  # only an input changed in place
         return all(bool(a["mutated"]) == bool(b["mutated"]) for a, b in pairs)
 
+    def behaves_like(self, got: Mapping[str, Any], answer: Callable) -> bool:
+        """Whether `answer` gives this evidence; runs no further than the first case that differs.
+
+        Cases on which the evidence is wrong come first: they tell the candidates apart.
+        """
+        indices = range(len(self.cases))
+        for i in sorted(indices, key=lambda i: self.difference(i, got) is None):
+            request = {**self.request, "cases": [self.request["cases"][i]]}
+            [case] = kernel.run(request, answer)["cases"]
+            if self.difference(i, got, {"cases": {i: case}}):
+                return False
+        return any(self.difference(i, got) for i in indices)
+
 
 def _raised(error: Mapping[str, Any]) -> str:
     at = f" at `{error['line'].strip()}`" if error.get("line") else ""
@@ -208,12 +221,12 @@ def _diagnose(at: Trial, evidence) -> tuple[str, str, str] | None:
             return m.name, m.message, m.link
     for earlier, m in _inherited(at.exercise):
         source = wrong_source(earlier, m)
-        if at.shows(evidence, at.run(compile_answer(at.exercise, {earlier.id: source}))):
+        if at.behaves_like(evidence, compile_answer(at.exercise, {earlier.id: source})):
             message = f"This piece is right in itself, but `{earlier.callable}` is not: {m.message}"
             return m.name, message, m.link
     for first, second in combinations(at.exercise.misconceptions, 2):
         answer = wrong_answer(at.exercise, first, second)
-        if answer is not None and at.shows(evidence, at.run(answer)):
+        if answer is not None and at.behaves_like(evidence, answer):
             message = f"Two things at once. {first.message} {second.message}"
             return f"{first.name} + {second.name}", message, first.link
     return None

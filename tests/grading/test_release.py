@@ -1,7 +1,6 @@
 """The learners' notebooks are generated, current, and hold no answers."""
 
 import re
-import shutil
 
 import nbformat
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from grading.exercise import ROOT, CourseError, Exercise, load_unit, unit_slugs
 from grading.release import release, source_notebook, with_gap
 from grading.sources import solution_source
+from grading.submission import cell_of
 
 
 @pytest.fixture(scope="module")
@@ -76,23 +76,23 @@ def test_a_source_without_a_gap_is_refused(source):
         with_gap(source)
 
 
-def test_text_and_specs_must_agree(tmp_path, monkeypatch):
-    unit = load_unit("attention")
-    copy = tmp_path / "copy.py"
-    shutil.copy(unit.source, copy)
-    monkeypatch.setattr(type(unit), "source", property(lambda self: copy))
-    text = copy.read_text()
+def test_text_and_specs_must_agree(unit, tmp_path, monkeypatch):
+    text = unit.source.read_text()
     first = unit.exercises[0]
-    copy.write_text(text.replace(f'exercise="{first.id}"', 'exercise="attention/unheard_of"'))
-    with pytest.raises(CourseError, match="unheard_of.*Known: .*causal_mask"):
-        source_notebook(unit)
-    copy.write_text(re.sub(rf'# %% exercise="{first.id}"\n[^#]*', "", text))
-    with pytest.raises(CourseError, match="make them agree"):
-        source_notebook(unit)
-    copy.write_text(text + "\n# %% [markdown]\n# {{attention/unheard_of}}\n")
-    with pytest.raises(CourseError, match="no exercise"):
-        source_notebook(unit)
-    copy.unlink()
+    cell = re.compile(rf'# %% exercise="{first.id}"\n[^#]*')
+    broken = {
+        "unheard_of.*Known: .*causal_mask": text.replace(first.id + '"', 'attention/unheard_of"'),
+        "make them agree": cell.sub("", text),
+        "no exercise": text + "\n# %% [markdown]\n# {{attention/unheard_of}}\n",
+        f"defines no '{first.callable}'": cell.sub(f'# %% exercise="{first.id}"\n\n', text),
+    }
+    for number, (message, source) in enumerate(broken.items()):
+        path = tmp_path / f"{number}.py"
+        path.write_text(source)
+        monkeypatch.setattr(type(unit), "source", property(lambda self, path=path: path))
+        with pytest.raises(CourseError, match=message):
+            source_notebook(unit)
+        path.unlink()
     with pytest.raises(CourseError, match="missing"):
         source_notebook(unit)
 
