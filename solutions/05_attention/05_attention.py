@@ -1,0 +1,453 @@
+# %% [markdown]
+# # Attention
+#
+# In this notebook you write nine short functions. Together they are the attention layer of a
+# modern language model. At the end your layer runs on the weights of SmolLM2-135M, and you read
+# off where that model looks. Plan about 100 minutes; every exercise says how long it takes.
+#
+# **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
+# run the `check` cell below it. The verdict comes within a second: right, or what goes wrong and
+# where. Where your answer shows a known misunderstanding, the verdict says which one and links to
+# the section that clears it up. The inputs are new each time, and you can check as often as you
+# like. Demonstration cells use your functions. While one is missing, they say so and go on.
+#
+# **How to read a signature.** `Float[Tensor, "batch seq d_model"]` is a tensor of floats whose
+# axes have these names. `...` stands for any axes in front, `#` for an axis that may have size 1,
+# and a `1` for an axis that does. Masks are boolean, and True means *may attend*. Nothing checks
+# these words while you work: they are there for you.
+
+# %% tags=["setup"]
+import math
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from grading import check
+
+torch.manual_seed(0)  # the demonstrations show the same numbers each time
+
+# %% [markdown]
+# ## 1. Attention weights
+#
+# {{attention/attention_weights}}
+#
+# A query asks, keys answer, and the dot product of the two says how well they fit. The weights are
+# these scores, scaled, and turned into shares by a softmax. A mask decides which keys a query may
+# see at all. Begin without the mask: that part earns points of its own.
+#
+# <details><summary>Hint</summary>
+#
+# Four steps: all dot products at once with `@` and a transpose of the last two axes; the scale;
+# hide what the mask forbids; the softmax. Count axes from the end, and it does not matter how many
+# there are in front. Then ask what the softmax makes of a row in which everything is hidden.
+#
+# </details>
+
+# %% exercise="attention/attention_weights"
+from reference_impl.attention import attention_weights
+
+# %% [markdown]
+# The token *bank* asks three tokens. See what happens to its weights as its query grows: the order
+# of the scores stays, the choice hardens.
+
+# %% tags=["demo"]
+words = ["the", "river", "bank"]
+keys = torch.tensor([[0.0, 1.0], [3.0, 0.0], [1.0, 1.0]])  # kv_seq head_dim
+try:
+    for factor in (0, 1, 3, 9):
+        [row] = attention_weights(factor * torch.tensor([[1.0, 0.5]]), keys).tolist()
+        shares = ", ".join(f"{word} {share:.2f}" for word, share in zip(words, row, strict=True))
+        print(f"query times {factor}: {shares}")
+except NotImplementedError:
+    print("Solve the exercise above, then run this cell again.")
+
+# %% [markdown]
+# ## 2. Scaled dot-product attention
+#
+# {{attention/scaled_dot_product}}
+#
+# The weights say where to look; the values are what is gathered there. Each query gets the average
+# of the values, weighted by its row. Build on the function you just wrote.
+#
+# <details><summary>Hint</summary>
+#
+# An average of many vectors with many sets of weights is one matrix product. Which axis of the
+# weights has to meet which axis of the values?
+#
+# </details>
+
+# %% exercise="attention/scaled_dot_product"
+from reference_impl.attention import scaled_dot_product_attention
+
+# %% [markdown]
+# *Bank* goes in with one vector and comes out with a mixture. Its second number was 0; what it has
+# now, it has from *river*.
+
+# %% tags=["demo"]
+values = torch.tensor([[0.0, 0.0, 1.0], [0.0, 10.0, 0.0], [5.0, 0.0, 0.0]])  # kv_seq head_dim
+queries = torch.tensor([[2.0, 0.0, 0.0]])  # q_seq head_dim: only "bank" asks
+keys = torch.tensor([[0.0, 1.0, 0.0], [2.0, 0.0, 0.0], [1.0, 0.0, 1.0]])
+try:
+    print("before:", values[2], "after:", scaled_dot_product_attention(queries, keys, values)[0])
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# ## 3. The causal mask
+#
+# {{attention/causal_mask}}
+#
+# A model that predicts the next token must not see it. The causal mask lets each query look at
+# itself and back. With a cache only the newest tokens ask, while the keys of all tokens are there,
+# so the mask need not be square. (The check does not ask for the `ValueError`; it is good
+# manners.)
+#
+# <details><summary>Hint</summary>
+#
+# Write down the positions of the queries and of the keys. If 2 queries are the last of 5
+# positions, they stand at 3 and 4. A query may see every key whose position is not larger than its
+# own.
+#
+# </details>
+
+# %% exercise="attention/causal_mask"
+from reference_impl.attention import causal_mask
+
+# %% [markdown]
+# The best test of a mask is to change the future. Here the last of five tokens is replaced.
+# Without a mask every output moves; with your mask only the last one may.
+
+# %% tags=["demo"]
+torch.manual_seed(5)
+sentence = torch.randn(5, 8)  # seq head_dim: each token is its own query, key and value
+changed = sentence.clone()
+changed[-1] = torch.randn(8)
+try:
+    for name, mask in {"no mask": None, "your mask": causal_mask(5)}.items():
+        first = scaled_dot_product_attention(sentence, sentence, sentence, mask)
+        second = scaled_dot_product_attention(changed, changed, changed, mask)
+        moved = (first - second).abs().amax(dim=-1)  # seq
+        print(f"{name:9}", [f"{amount:.3f}" for amount in moved.tolist()])
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# ## 4. The padding mask
+#
+# {{attention/padding_mask}}
+#
+# A batch is a rectangle, and sentences are not equally long: the short ones are filled up on the
+# right. Nobody should look at the filling. The mask has one row for each sentence, and axes of
+# size 1 where it is the same for all heads and all queries.
+#
+# <details><summary>Hint</summary>
+#
+# `torch.arange(kv_seq)` holds the positions. Compare it with the lengths so that both axes appear:
+# one of the two needs an axis of size 1 before you compare.
+#
+# </details>
+
+# %% exercise="attention/padding_mask"
+from reference_impl.attention import padding_mask
+
+# %% [markdown]
+# Boolean masks combine with `&`: a query may see what both masks allow. Below, the second sentence
+# has two tokens. Why do its last rows not matter to anyone?
+
+# %% tags=["demo"]
+try:
+    together = causal_mask(4) & padding_mask(torch.tensor([4, 2]), kv_seq=4)  # batch 1 q_seq kv_seq
+    print("4 tokens:", together[0, 0].int(), "2 tokens:", together[1, 0].int(), sep="\n")
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# ## 5. Split into heads
+#
+# {{attention/split_heads}}
+#
+# Each head works with its own slice of every token's vector. Splitting only rearranges numbers,
+# and it is where most attention layers go wrong without an error: there are many ways to the right
+# shape, and only one of them puts the right numbers there.
+#
+# <details><summary>Hint</summary>
+#
+# With `rearrange` you write the axes before and after, in words; brackets hold an axis that is two
+# in one. Without it: first make one axis into two where it stands, and only then swap axes.
+#
+# </details>
+
+# %% exercise="attention/split_heads"
+from reference_impl.attention import split_heads
+
+# %% [markdown]
+# Below, all numbers of token 0 are 0, those of token 1 are 1, and so on. A head has a part of
+# every token, so each head should count 0, 1, 2, 3. A bare `reshape` has the right shape, too.
+# Read its rows.
+
+# %% tags=["demo"]
+tokens = torch.arange(4.0)[:, None].expand(4, 6)[None]  # batch seq d_model
+try:
+    for name, heads in {
+        "split_heads": split_heads(tokens, 2),
+        "reshape": tokens.reshape(1, 2, 4, 3),
+    }.items():
+        print(f"{name:11} head 0: {heads[0, 0].int().tolist()}")
+        print(f"{'':11} head 1: {heads[0, 1].int().tolist()}")
+except NotImplementedError:
+    print("Solve the exercise above, then run this cell again.")
+
+# %% [markdown]
+# ## 6. Merge the heads
+#
+# {{attention/merge_heads}}
+#
+# After attention, each position has one short vector from every head. Put them side by side, head
+# 0 first, and the vector is as wide as before.
+#
+# <details><summary>Hint</summary>
+#
+# Read your `split_heads` backwards.
+#
+# </details>
+
+# %% exercise="attention/merge_heads"
+from reference_impl.attention import merge_heads
+
+# %% [markdown]
+# There and back again must be the same tensor, number by number.
+
+# %% tags=["demo"]
+wide = torch.randn(2, 5, 12)  # batch seq d_model
+try:
+    print("the same:", torch.equal(merge_heads(split_heads(wide, 3)), wide))
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# ## 7. Grouped-query attention
+#
+# {{attention/grouped_query}}
+#
+# A model that writes keeps the keys and values of everything it has read. To keep fewer of them,
+# several query heads share one KV head: neighbours share. Match the heads up, then call the
+# attention you have.
+#
+# <details><summary>Hint</summary>
+#
+# How many query heads share one KV head? Repeat each KV head that often, its copies next to each
+# other. Try `torch.tensor([7, 8]).repeat(2)` and `torch.tensor([7, 8]).repeat_interleave(2)`.
+#
+# </details>
+
+# %% exercise="attention/grouped_query"
+from reference_impl.attention import grouped_query_attention
+
+# %% [markdown]
+# SmolLM2 has 9 query heads and 3 KV heads in every layer. If KV head 0 hands over only zeros, head
+# 1 ones and head 2 twos, the outputs tell which KV head each query head read.
+
+# %% tags=["demo"]
+queries, keys = torch.randn(1, 9, 1, 4), torch.randn(1, 3, 5, 4)
+values = torch.arange(3.0).view(1, 3, 1, 1).expand(1, 3, 5, 4)  # batch kv_heads kv_seq head_dim
+try:
+    read = grouped_query_attention(queries, keys, values)[0, :, 0, 0]  # heads
+    print("KV head of query heads 0 to 8:", read.round().int().tolist())
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# ## 8. The attention layer
+#
+# {{attention/attention_layer}}
+#
+# Now put the pieces together. Three matrices make queries, keys and values from the same x; heads
+# are split, attend and are merged; a fourth matrix mixes what the heads found. The matrices lie as
+# in `nn.Linear`: a row for each output. Use your own functions from above.
+#
+# <details><summary>Hint</summary>
+#
+# `x @ q_proj.T` is what `nn.Linear` computes. Queries have `n_heads` heads, keys and values have
+# `n_kv_heads`. Follow the shapes from one line to the next, and write them behind the lines.
+#
+# </details>
+
+
+# %% exercise="attention/attention_layer"
+def attention_layer(
+    x: Float[Tensor, "batch seq d_model"],
+    q_proj: Float[Tensor, "q_width d_model"],
+    k_proj: Float[Tensor, "kv_width d_model"],
+    v_proj: Float[Tensor, "kv_width d_model"],
+    o_proj: Float[Tensor, "d_model q_width"],
+    n_heads: int,
+    n_kv_heads: int,
+    mask: Bool[Tensor, "... seq seq"] | None = None,
+) -> Float[Tensor, "batch seq d_model"]:
+    """Self-attention from x to x: project, split, attend in groups, merge, project back.
+
+    q_width is n_heads * head_dim, kv_width n_kv_heads * head_dim; neither needs to be d_model.
+    A projection is `x @ weight.T`. `mask` goes to the attention as it is: None hides nothing.
+    No positions, no residual, no norm: those belong to other units.
+    Source: Vaswani et al. 2017, section 3.2.2; Ainslie et al. 2023.
+
+    >>> x = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> zero, one = torch.zeros(2, 2), torch.eye(2)
+    >>> attention_layer(x, zero, zero, one, 10 * one, n_heads=2, n_kv_heads=2)  # weights 1/2 each
+    tensor([[[20., 30.],
+             [20., 30.]]])
+    """
+    q = split_heads(x @ q_proj.T, n_heads)  # batch heads seq head_dim
+    k = split_heads(x @ k_proj.T, n_kv_heads)  # batch kv_heads seq head_dim
+    v = split_heads(x @ v_proj.T, n_kv_heads)  # batch kv_heads seq head_dim
+    attended = grouped_query_attention(q, k, v, mask)  # batch heads seq head_dim
+    return merge_heads(attended) @ o_proj.T  # batch seq d_model
+
+
+# %% [markdown]
+# Here come the published weights of SmolLM2-135M. Your layer gets those of the model's first layer
+# and the vectors of a real sentence. The model also turns q and k by their positions, which is
+# unit 4's work: the angles are 0 here, so that nothing turns, and the two must agree.
+
+# %% tags=["demo"]
+from reference_impl.weights import load_smollm2
+
+torch.set_num_threads(2)
+model, tokenizer = load_smollm2()
+model.requires_grad_(False)
+token_ids = torch.tensor([tokenizer.encode("She took the canoe to the bank")])  # batch seq
+
+# %% tags=["demo"]
+block = model.blocks[0]
+layer = block.attention
+x = block.attention_norm(model.token_embedding(token_ids))  # batch seq d_model
+unturned = torch.zeros_like(model.angles(token_ids, start=0))
+weights = [layer.q_proj.weight, layer.k_proj.weight, layer.v_proj.weight, layer.o_proj.weight]
+try:
+    yours = attention_layer(x, *weights, layer.n_heads, layer.n_kv_heads, causal_mask(x.shape[1]))
+    theirs = layer(x, unturned)
+    print(f"largest number: {theirs.abs().max():.4f}")
+    print(f"largest difference: {(yours - theirs).abs().max():.7f}")
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# ## 9. Read an attention map
+#
+# {{attention/read_map}}
+#
+# How much does each head look from *bank* at *canoe*? A row belongs to the position that looks, a
+# column to the one that is looked at. Three things need care. A word may be several tokens: its
+# last token asks, because a causal model has not seen the whole word before, and what goes to each
+# token of the other word adds up. Many heads put most of a row on position 0, whatever the words
+# are: such a **sink** is no reading, so leave it out and let the rest of the row sum to 1. And
+# where a head parks more than 0.9 there, the rest is crumbs: count it as 0.
+#
+# <details><summary>Hint</summary>
+#
+# First one row: fix the third axis and keep the other three. What is the sum of a row without its
+# first entry? With a list of positions as the last index you get those columns.
+#
+# </details>
+
+
+# %% exercise="attention/read_map"
+def read_map(
+    maps: Float[Tensor, "n_layers heads seq seq"], from_word: list[int], to_word: list[int]
+) -> Float[Tensor, "n_layers heads"]:
+    """How much every head looks from one word to another, position 0 left out.
+
+    `maps[layer, head, i, j]` is the weight with which position i looks at j; rows sum to 1.
+    A word is the list of its tokens' positions, in order, none of them 0. The last token of
+    `from_word` looks; the weights on all tokens of `to_word` add up. The result is their share of
+    the row without position 0; it is 0 where position 0 has more than 0.9 of the row.
+
+    >>> row = [0.5, 0.1, 0.1, 0.3]  # without position 0, 0.5 is left: 0.1 + 0.3 of 0.5
+    >>> maps = torch.tensor([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0], [0.8, 0.1, 0.1, 0], row])
+    >>> read_map(maps[None, None], from_word=[3], to_word=[2, 3])
+    tensor([[0.8000]])
+    """
+    row = maps[:, :, from_word[-1]]  # n_layers heads seq
+    looked = row[..., to_word].sum(dim=-1)  # n_layers heads
+    rest = row[..., 1:].sum(dim=-1)  # n_layers heads
+    share = looked / rest
+    return share.masked_fill(row[..., 0] > 0.9, 0.0)  # parked on position 0
+
+
+# %% [markdown]
+# Now the real maps: 30 layers of 9 heads. The sentences put the telling word *before* the one that
+# asks, because this model looks back only. Before you run the cell: will the head that links
+# *bank* to *canoe* be the one that links *bank* to *money*? And *tiger* to *Dhoni*?
+
+# %% tags=["demo"]
+from reference_impl.decoder import attention_maps
+
+
+def read_sentence(text, from_word, to_word):
+    """Shares of all heads for two words of a text, and its maps and tokens."""
+    ids = tokenizer.encode(text)
+    pieces = [tokenizer.decode([i]) for i in ids]
+    maps = attention_maps(model, torch.tensor([ids]))[:, 0]  # n_layers heads seq seq
+    return read_map(maps, find(pieces, from_word), find(pieces, to_word)), maps, pieces
+
+
+def find(pieces, word):
+    """The positions of the tokens that spell a word; its last occurrence."""
+    spans = [range(i, j + 1) for i in range(len(pieces)) for j in range(i, len(pieces))]
+    return [list(s) for s in spans if "".join(pieces[i] for i in s).strip() == word][-1]
+
+
+readings = {
+    ("bank", "canoe"): "She took the canoe to the bank",
+    ("bank", "money"): "She took the money to the bank",
+    ("tiger", "Dhoni"): "When Dhoni walked out to bat, the crowd cheered the tiger",
+}
+try:
+    for (asks, seen), text in readings.items():
+        shares, maps, pieces = read_sentence(text, asks, seen)
+        print(
+            f"{asks} -> {seen}, mean of all heads {shares.mean():.2f}. Most, with the sink's part:"
+        )
+        for index in shares.flatten().topk(4).indices.tolist():
+            at = divmod(index, shares.shape[1])
+            sink = maps[at][find(pieces, asks)[-1], 0]
+            print(f"    layer {at[0]:2} head {at[1]}: {shares[at]:.2f} (sink {sink:.2f})")
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# The whole table as a picture: a row for each layer, a column for each head. Dark means that the
+# head looks from the one word to the other.
+
+# %% tags=["demo"]
+import matplotlib.pyplot as plt
+
+try:
+    figure, panels = plt.subplots(1, 3, figsize=(7, 5), sharey=True, layout="constrained")
+    for panel, ((asks, seen), text) in zip(panels, readings.items(), strict=True):
+        shares, _, _ = read_sentence(text, asks, seen)
+        image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        panel.set(title=f"{asks} → {seen}", xlabel="head", xticks=range(9))
+    panels[0].set_ylabel("layer")
+    figure.colorbar(image, label="share of the row without position 0")
+    plt.show()
+except NotImplementedError:
+    plt.close("all")
+    print("Solve the exercises above, then run this cell again.")
+
+# %% [markdown]
+# You searched 270 heads and took the best, and among 270 some head will look anywhere. So try a
+# control: how strong is the best head for a pair of words that should have nothing to say to each
+# other, such as *bank* and *took*? And do the heads you found keep their habit in a sentence of
+# your own? A weight says where a head looked. It does not say what the model made of it.
+
+# %% tags=["demo"]
+try:
+    for seen in ("canoe", "took"):
+        shares, _, _ = read_sentence("She took the canoe to the bank", "bank", seen)
+        best = divmod(shares.argmax().item(), shares.shape[1])
+        print(f"bank -> {seen}: best head {best} with {shares[best]:.2f}")
+except NotImplementedError:
+    print("Solve the exercises above, then run this cell again.")
