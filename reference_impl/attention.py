@@ -130,7 +130,7 @@ def grouped_query_attention(
     q: Float[Tensor, "batch heads q_seq head_dim"],
     k: Float[Tensor, "batch kv_heads kv_seq head_dim"],
     v: Float[Tensor, "batch kv_heads kv_seq head_dim"],
-    mask: Bool[Tensor, "#batch #heads #q_seq kv_seq"] | None = None,
+    mask: Bool[Tensor, "... #q_seq kv_seq"] | None = None,
 ) -> Float[Tensor, "batch heads q_seq head_dim"]:
     """Attention in which several query heads share one KV head.
 

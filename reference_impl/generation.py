@@ -4,7 +4,7 @@ Does not handle: batches of different lengths, beam search, speculative decoding
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from reference_impl.config import ModelConfig
 from reference_impl.sampling import Sampler
 
 
+@runtime_checkable
 class Model(Protocol):
     """What `generate` needs: `Decoder` and `FastDecoder` both have it."""
 

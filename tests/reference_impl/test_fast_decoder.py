@@ -1,0 +1,75 @@
+"""What the fast decoder does differently, piece by piece, against the plain way to do it.
+
+That whole models agree is in test_decoder.py, where every path runs both.
+"""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference_impl.attention import causal_mask, grouped_query_attention
+from reference_impl.fast_decoder import FastDecoder, causal_attention, row_product, turn
+from reference_impl.positions import apply_rope, rope_angles
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (1, 1, 5), (2, 1, 5), (1, 3, 5)])
+def test_row_product_is_a_linear_layer(threads, n_threads, shape):
+    threads(n_threads)
+    torch.manual_seed(0)
+    x, weight = torch.randn(shape), torch.randn(12, 5)
+    torch.testing.assert_close(row_product(x, weight), F.linear(x, weight))
+    odd = torch.randn(7, 5)  # a number of rows that no number of threads above 1 divides
+    torch.testing.assert_close(row_product(x, odd), F.linear(x, odd))
+
+
+@given(start=st.integers(0, 90), seq=st.integers(1, 5))
+def test_turn_is_rope(start, seq):
+    x = torch.randn(2, 3, seq, 6, generator=torch.Generator().manual_seed(start))
+    angles = rope_angles(torch.arange(start, start + seq), 6)
+    turns = torch.polar(torch.ones_like(angles), angles)[:, None]
+    turned = turn(x.transpose(1, 2), turns).transpose(1, 2)
+    torch.testing.assert_close(turned, apply_rope(x, angles))
+
+
+@given(q_seq=st.integers(1, 6), earlier=st.integers(0, 6), kv_heads=st.sampled_from([1, 2, 6]))
+def test_causal_attention_is_grouped_query_attention(q_seq, earlier, kv_heads):
+    generator = torch.Generator().manual_seed(q_seq + 10 * earlier)
+    q = torch.randn(2, 6, q_seq, 4, generator=generator)
+    k, v = torch.randn(2, 2, kv_heads, earlier + q_seq, 4, generator=generator)
+    expected = grouped_query_attention(q, k, v, causal_mask(q_seq, earlier + q_seq))
+    torch.testing.assert_close(causal_attention(q, k, v), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_decoder_keeps_its_weights_and_shares_its_memory(model_of):
+    model = model_of()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    fast = FastDecoder(model)
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    token_ids = torch.arange(5)[None]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 0.5  # trained on in place: the fast decoder follows
+        torch.testing.assert_close(fast(token_ids), model(token_ids))
+
+
+def test_the_decoder_still_trains(model_of):
+    model = model_of()
+    FastDecoder(model)
+    model(torch.arange(5)[None]).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_bfloat16_is_as_close_to_float32_as_the_plain_decoder(model_of):
+    exact = model_of()
+    half = model_of().bfloat16()
+    token_ids = torch.arange(17)[None]
+    with torch.no_grad():
+        truth, plain = exact(token_ids), half(token_ids).float()
+        fast = FastDecoder(half)(token_ids).float()
+    assert (fast - truth).norm() <= 1.5 * (plain - truth).norm()
+    assert (fast - truth).norm() <= 0.05 * truth.norm()
