@@ -7,7 +7,7 @@ import torch
 from einops import rearrange
 
 from grading.exercise import Case, Exercise, Misconception, Property
-from grading.units.attention.draw import causal, normal, padded
+from grading.units.attention.draw import arrays, causal, normal, padded
 
 AXES = "batch seq d_model"
 PLAIN, MASKED = "without a mask", "with a mask"
@@ -174,6 +174,13 @@ MISCONCEPTIONS = (
         ((Q, Q.replace("q_proj", "k_proj")), (K, K.replace("k_proj", "q_proj"))),
     ),
     Misconception(
+        "scaled-by-d-model",
+        "The scores are scaled by the width of x, d_model. A dot product adds up the head_dim "
+        "numbers of one head, and its spread is the square root of that.",
+        "attention-scale",
+        ((Q, f"{Q} * (q_proj.shape[0] / n_heads / x.shape[-1]) ** 0.5"),),
+    ),
+    Misconception(
         "merged-without-transpose",
         "The attended heads are reshaped straight to d_model, so each position gets numbers of "
         "several positions of one head: seq has to come before heads first, as in `merge_heads`.",
@@ -227,7 +234,8 @@ MISCONCEPTIONS = (
 
 def future_has_no_effect(outputs) -> bool:
     """Cases 4 and 5 differ in the last token only, under a causal mask."""
-    return bool(np.allclose(outputs[4][:, :-1], outputs[5][:, :-1], atol=1e-4))
+    early, late = arrays(outputs)[4:6]
+    return bool(np.allclose(early[:, :-1], late[:, :-1], atol=1e-4))
 
 
 EXERCISE = Exercise(

@@ -6,7 +6,15 @@ import numpy as np
 import torch
 
 from grading.exercise import Case, Exercise, Misconception, Property
-from grading.units.attention.draw import causal, normal, padded, patchy, queries_and_keys
+from grading.units.attention.draw import (
+    arrays,
+    causal,
+    loud_hidden_keys,
+    normal,
+    padded,
+    patchy,
+    queries_and_keys,
+)
 
 PLAIN, MASKED = "without a mask", "with a mask"
 AXES = "batch heads q_seq kv_seq"
@@ -34,7 +42,7 @@ def _masked_cases(rng) -> list[Case]:
     sentence = queries_and_keys(rng, 2, 3, q_seq=5, kv_seq=5, head_dim=11)
     per_head = queries_and_keys(rng, 2, 3, q_seq=5, kv_seq=7, head_dim=11)
     newest = queries_and_keys(rng, 2, 3, q_seq=1, kv_seq=17, head_dim=7)
-    large = _loud_hidden_keys(rng)
+    large = loud_hidden_keys(rng)
     nothing = queries_and_keys(rng, 3, q_seq=5, kv_seq=7, head_dim=11)
     blind = patchy(rng, 3, 5, 7)
     blind[rng.integers(3), rng.integers(5)] = False
@@ -49,16 +57,6 @@ def _masked_cases(rng) -> list[Case]:
         Case(says, {**inputs, "mask": mask}, MASKED, axes)
         for says, (inputs, mask, axes) in masks.items()
     ]
-
-
-def _loud_hidden_keys(rng) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Inputs, mask: one query scores about 500 at its hidden keys and -500 at the others."""
-    inputs = queries_and_keys(rng, 2, 3, q_seq=5, kv_seq=7, head_dim=11, scale=9.0)
-    mask = patchy(rng, 2, 1, 5, 7)
-    signs = np.where(mask[0, 0, 0], -1, 1)[:, None]  # of query 0 in sequence 0, head 0
-    inputs["q"][0, 0, 0] = 27
-    inputs["k"][0, 0] = signs * (np.abs(inputs["k"][0, 0]) + 3)
-    return inputs, mask
 
 
 def _a_masked_key_that_changes(rng) -> list[Case]:
@@ -170,6 +168,13 @@ ABOUT_SCALE = (
         ((WIDTH, "head_dim = q.shape[-2]"),),
     ),
     Misconception(
+        "scaled-by-axis-1",
+        "The width is taken from axis 1 counted from the front, which is head_dim only while there "
+        "is no batch and no head axis: head_dim is the last axis, whatever stands in front.",
+        "attention-scale",
+        ((WIDTH, "head_dim = q.shape[1]"),),
+    ),
+    Misconception(
         "scaled-after-softmax",
         "The scale comes after the softmax: it should tame the scores going in; here it shrinks "
         "the finished weights, whose rows then no longer sum to 1.",
@@ -185,6 +190,20 @@ ABOUT_SOFTMAX = (
         "key, and here it holds how much each query looks at key i.",
         "attention-query-key-value",
         (("q @ k.transpose(-2, -1)", "k @ q.transpose(-2, -1)"),),
+    ),
+    Misconception(
+        "transposed-from-the-front",
+        "The transpose swaps axes 1 and 2 counted from the front, which are heads and keys as soon "
+        "as there is a batch: swap the last two axes, -2 and -1.",
+        "attention-query-key-value",
+        (("k.transpose(-2, -1)", "k.transpose(1, 2)"),),
+    ),
+    Misconception(
+        "all-axes-reversed",
+        "`.T` turns round all axes, batch and heads too, so it fits only while there are two: swap "
+        "just the last two.",
+        "attention-query-key-value",
+        (("k.transpose(-2, -1)", "k.permute(*range(k.dim() - 1, -1, -1))"),),
     ),
     Misconception(
         "softmax-over-queries",
@@ -287,6 +306,16 @@ ABOUT_MASKS = (
         ((HIDE, HIDE.replace('float("-inf")', "-100.0")), (ZERO, "pass")),
     ),
     Misconception(
+        "mask-changed",
+        "The weights are right, but the mask was inverted in place: its owner now holds the "
+        "opposite, and the next layer hides what this one showed. Make a new tensor with `~`.",
+        "attention-causal-mask",
+        (
+            (HIDE, HIDE.replace("~mask", "mask.logical_not_()")),
+            (ZERO, ZERO.replace("~mask", "mask")),
+        ),
+    ),
+    Misconception(
         "fully-masked-nan",
         "A query that may attend to nothing gets NaN, because a softmax of only -inf divides 0 by "
         "0; its weights should be zeros, or one such row spoils everything after it.",
@@ -306,9 +335,15 @@ ABOUT_MASKS = (
 # --- what every right answer keeps ---------------------------------------------------------------
 
 
+def hidden_keys_have_no_effect(outputs) -> bool:
+    """The last two cases differ in hidden keys only."""
+    *_, before, after = arrays(outputs)
+    return bool(np.allclose(before, after, atol=1e-4))
+
+
 def rows_sum_to_one(outputs) -> bool:
     """Whether each row is a share-out of 1, or all zeros; the last axis is the keys."""
-    sums = [np.asarray(weights, dtype=np.float64).sum(axis=-1) for weights in outputs]
+    sums = [weights.sum(axis=-1) for weights in arrays(outputs)]
     return all(bool((np.isclose(s, 1, atol=1e-3) | (s == 0)).all()) for s in sums)
 
 
@@ -339,7 +374,7 @@ EXERCISE = Exercise(
             "A key that the mask hides still has an effect: when only hidden keys change, your "
             "weights change too.",
             "attention-mask-before-softmax",
-            lambda outputs: bool(np.allclose(outputs[-2], outputs[-1], atol=1e-4)),
+            hidden_keys_have_no_effect,
         ),
         Property(
             "rows-sum-to-one",

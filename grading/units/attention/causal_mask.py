@@ -15,12 +15,12 @@ def cases(rng: np.random.Generator) -> list[Case]:
     more = int(rng.choice([13, 17]))
     keys = int(rng.choice([11, 19]))
     return [
-        Case(f"causal_mask({q_seq}, {q_seq})", {"q_seq": q_seq, "kv_seq": q_seq}, SAME, AXES),
-        Case(f"causal_mask({more})", {"q_seq": more}, SAME, AXES),
-        Case("causal_mask(1, 1)", {"q_seq": 1, "kv_seq": 1}, SAME, AXES),
-        Case(f"causal_mask({q_seq}, {more})", {"q_seq": q_seq, "kv_seq": more}, MORE, AXES),
-        Case(f"causal_mask(2, {keys})", {"q_seq": 2, "kv_seq": keys}, MORE, AXES),
-        Case(f"causal_mask(1, {keys})", {"q_seq": 1, "kv_seq": keys}, MORE, AXES),
+        Case(f"`causal_mask({q_seq}, {q_seq})`", {"q_seq": q_seq, "kv_seq": q_seq}, SAME, AXES),
+        Case(f"`causal_mask({more})`", {"q_seq": more}, SAME, AXES),
+        Case("`causal_mask(1, 1)`", {"q_seq": 1, "kv_seq": 1}, SAME, AXES),
+        Case(f"`causal_mask({q_seq}, {more})`", {"q_seq": q_seq, "kv_seq": more}, MORE, AXES),
+        Case(f"`causal_mask(2, {keys})`", {"q_seq": 2, "kv_seq": keys}, MORE, AXES),
+        Case(f"`causal_mask(1, {keys})`", {"q_seq": 1, "kv_seq": keys}, MORE, AXES),
     ]
 
 

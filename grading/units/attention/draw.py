@@ -1,5 +1,8 @@
 """Fresh inputs for the exercises: float32 arrays, and boolean masks (True = may attend)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
 
@@ -15,6 +18,12 @@ def queries_and_keys(
     """Inputs `q` and `k` with the leading axes `lead` (batch and heads, or none)."""
     q = normal(rng, *lead, q_seq, head_dim, scale=scale)
     return {"q": q, "k": normal(rng, *lead, kv_seq, head_dim, scale=scale)}
+
+
+def counting(rng: Generator, *shape: int) -> np.ndarray:
+    """Numbers that count upwards from a random start, as float32: each says where it came from."""
+    numbers = np.arange(np.prod(shape)) + rng.integers(100)
+    return numbers.reshape(shape).astype(np.float32)
 
 
 def causal(q_seq: int, kv_seq: int) -> np.ndarray:
@@ -34,3 +43,20 @@ def patchy(rng: Generator, *shape: int) -> np.ndarray:
     np.put_along_axis(mask, first, True, axis=-1)
     np.put_along_axis(mask, (first + 1) % shape[-1], False, axis=-1)
     return mask
+
+
+def loud_hidden_keys(rng: Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Inputs q and k, and a mask: one query scores about 500 at hidden keys, else about -500."""
+    inputs = queries_and_keys(rng, 2, 3, q_seq=5, kv_seq=7, head_dim=11, scale=9.0)
+    mask = patchy(rng, 2, 1, 5, 7)
+    signs = np.where(mask[0, 0, 0], -1, 1)[:, None]  # of query 0 in sequence 0, head 0
+    inputs["q"][0, 0, 0] = 27
+    inputs["k"][0, 0] = signs * (np.abs(inputs["k"][0, 0]) + 3)
+    return inputs, mask
+
+
+def arrays(outputs: Sequence[Any]) -> list[np.ndarray]:
+    """The outputs, for a property that needs all of them to be arrays; else TypeError."""
+    if not all(isinstance(output, np.ndarray) for output in outputs):
+        raise TypeError("a property compares arrays only")
+    return list(outputs)

@@ -4,16 +4,19 @@ import numpy as np
 import torch
 
 from grading.exercise import Case, Exercise, Misconception
-from grading.units.attention.draw import normal
+from grading.units.attention.draw import counting, normal
 
 AXES = "batch seq d_model"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
     """Several sizes; numbers that count upwards; one head, and one position."""
-    counting = np.arange(2 * 3 * 5 * 7, dtype=np.float32).reshape(2, 3, 5, 7) + rng.integers(100)
     return [
-        Case("2 sequences, 3 heads, 5 positions, head_dim 7", {"x": counting}, axes=AXES),
+        Case(
+            "2 sequences, 3 heads, 5 positions, head_dim 7",
+            {"x": counting(rng, 2, 3, 5, 7)},
+            axes=AXES,
+        ),
         Case(
             "3 sequences, 2 heads, 7 positions, head_dim 11",
             {"x": normal(rng, 3, 2, 7, 11)},
@@ -59,6 +62,27 @@ MISCONCEPTIONS = (
         "several positions of a single head. Bring heads beside head_dim first.",
         "attention-split-merge",
         ((CALL, "x.reshape(x.shape[0], x.shape[2], -1)"),),
+    ),
+    Misconception(
+        "seq-and-head-dim-swapped",
+        "The wrong two axes were swapped before the reshape. heads has to come to stand right "
+        "before head_dim, and for that it changes places with seq.",
+        "attention-split-merge",
+        ((CALL, "x.transpose(2, 3).reshape(x.shape[0], x.shape[2], -1)"),),
+    ),
+    Misconception(
+        "heads-and-head-dim-swapped",
+        "heads and head_dim were swapped before the reshape, which then counts off the numbers "
+        "across positions. Swap heads and seq: only then do a position's heads lie together.",
+        "attention-split-merge",
+        ((CALL, "x.transpose(1, 3).reshape(x.shape[0], x.shape[2], -1)"),),
+    ),
+    Misconception(
+        "positions-joined-with-features",
+        "seq and head_dim were joined into one axis, so each head has a single long vector and the "
+        "positions are gone. What has to be joined are heads and head_dim.",
+        "attention-split-merge",
+        ((CALL, "x.flatten(-2)"),),
     ),
     Misconception(
         "features-shuffled-together",

@@ -5,7 +5,7 @@ import torch
 
 from grading.exercise import Case, Exercise, Misconception
 
-AXES = "batch 1 1 kv_seq"
+AXES = "batch heads q_seq kv_seq"  # heads and q_seq of size 1
 
 
 def cases(rng: np.random.Generator) -> list[Case]:

@@ -20,7 +20,11 @@ def cases(rng: np.random.Generator) -> list[Case]:
         "a word that looks at itself": (2, 3, 7, [3, 4], [3, 4]),
     }
     return [
-        Case(says, {"maps": _maps(rng, *sizes), "from_word": asks, "to_word": seen}, axes=AXES)
+        Case(
+            f"{says} ({asks} looks at {seen})",
+            {"maps": _maps(rng, *sizes), "from_word": asks, "to_word": seen},
+            axes=AXES,
+        )
         for says, (*sizes, asks, seen) in words.items()
     ]
 
@@ -121,6 +125,13 @@ MISCONCEPTIONS = (
         ((WORD, "row[..., to_word[-1]]"),),
     ),
     Misconception(
+        "last-token-left-out",
+        "The last token of `to_word` is left out: a slice ends before its second number. Here you "
+        "have the list of all positions and can index with it.",
+        "attention-reading-maps",
+        ((WORD, "row[..., to_word[0] : to_word[-1]].sum(dim=-1)"),),
+    ),
+    Misconception(
         "strongest-token-only",
         "Only the token of `to_word` with the largest weight is counted; what goes to the others "
         "is attention to the word, too.",
@@ -133,6 +144,13 @@ MISCONCEPTIONS = (
         "the rest of the row sum to 1 again.",
         "attention-reading-maps",
         ((SHARE, "share = looked"),),
+    ),
+    Misconception(
+        "weights-as-they-are",
+        "These are the weights as they stand in the map: the share of position 0 is neither taken "
+        "out nor looked at, and in most heads it is the largest.",
+        "attention-reading-maps",
+        ((SHARE, "share = looked"), (PARKED, "share")),
     ),
     Misconception(
         "positions-shifted",

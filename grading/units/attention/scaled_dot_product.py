@@ -6,7 +6,15 @@ import numpy as np
 import torch
 
 from grading.exercise import Case, Exercise, Misconception, Property
-from grading.units.attention.draw import causal, normal, padded, patchy, queries_and_keys
+from grading.units.attention.draw import (
+    arrays,
+    causal,
+    loud_hidden_keys,
+    normal,
+    padded,
+    patchy,
+    queries_and_keys,
+)
 
 AXES = "batch heads q_seq head_dim"
 
@@ -20,6 +28,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     large = _inputs(rng, 3, q_seq=5, kv_seq=7, head_dim=11, scale=5.0)
     blind = patchy(rng, 5, 7)
     blind[rng.integers(5)] = False
+    loud, loud_mask = loud_hidden_keys(rng)
+    loud["v"] = normal(rng, 2, 3, 7, 11)
     lengths = padded(rng.integers(2, 17, size=2), 17)
     return [
         Case("2 sequences with 3 heads and no mask", {**batch, "mask": None}, axes=AXES),
@@ -31,6 +41,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             {**large, "mask": blind},
             axes="heads q_seq head_dim",
         ),
+        Case("hidden keys with much larger scores", {**loud, "mask": loud_mask}, axes=AXES),
         *_reordered(rng),
     ]
 
@@ -161,6 +172,13 @@ MISCONCEPTIONS = (
     ),
 )
 
+
+def order_does_not_matter(outputs) -> bool:
+    """The last two cases hold the same keys, values and mask columns in two orders."""
+    *_, before, after = arrays(outputs)
+    return bool(np.allclose(before, after, atol=1e-4))
+
+
 EXERCISE = Exercise(
     id="attention/scaled_dot_product",
     callable="scaled_dot_product_attention",
@@ -189,7 +207,7 @@ EXERCISE = Exercise(
             "Put the keys in another order, and the values and the mask's columns with them, and "
             "your output changes. An average does not depend on the order of what it averages.",
             "attention-query-key-value",
-            lambda outputs: bool(np.allclose(outputs[-2], outputs[-1], atol=1e-4)),
+            order_does_not_matter,
         ),
     ),
 )

@@ -4,16 +4,19 @@ import numpy as np
 import torch
 
 from grading.exercise import Case, Exercise, Misconception
-from grading.units.attention.draw import normal
+from grading.units.attention.draw import counting, normal
 
 AXES = "batch heads seq head_dim"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
     """Several sizes; numbers that count upwards; one head, and one position."""
-    counting = np.arange(2 * 5 * 21, dtype=np.float32).reshape(2, 5, 21) + rng.integers(100)
     return [
-        Case("2 sequences of 5, d_model 21 and 3 heads", {"x": counting, "n_heads": 3}, axes=AXES),
+        Case(
+            "2 sequences of 5, d_model 21 and 3 heads",
+            {"x": counting(rng, 2, 5, 21), "n_heads": 3},
+            axes=AXES,
+        ),
         Case(
             "3 sequences of 7, d_model 22 and 2 heads",
             {"x": normal(rng, 3, 7, 22), "n_heads": 2},
@@ -61,32 +64,39 @@ MISCONCEPTIONS = (
         ((CALL, "x.reshape(x.shape[0], n_heads, x.shape[1], -1)"),),
     ),
     Misconception(
+        "features-before-positions",
+        "Positions and features were swapped before anything was split, so the numbers are counted "
+        "off across tokens. Split the last axis where it stands, then swap seq and heads.",
+        "attention-split-merge",
+        ((CALL, "x.transpose(1, 2).reshape(x.shape[0], n_heads, x.shape[1], -1)"),),
+    ),
+    Misconception(
         "features-dealt-out",
         "The features are dealt out to the heads like cards, one each in turn. A head is a run of "
         "neighbours: features 0 to head_dim - 1 are head 0.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("(heads head_dim)", "(head_dim heads)")),),
+        (("(heads head_dim)", "(head_dim heads)"),),
     ),
     Misconception(
         "heads-after-positions",
         "The features are split as they should be, but heads still comes after seq: attention "
         "works on the last two axes, so those must be seq and head_dim.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("-> batch heads seq", "-> batch seq heads")),),
+        (("-> batch heads seq", "-> batch seq heads"),),
     ),
     Misconception(
         "heads-before-batch",
         "The heads come before the batch. The batch stays in front, or padding masks of shape "
         "(batch, 1, 1, kv_seq) no longer line up with it.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("-> batch heads", "-> heads batch")),),
+        (("-> batch heads", "-> heads batch"),),
     ),
     Misconception(
         "heads-folded-into-batch",
         "Batch and heads are folded into one axis. Keep them apart: merging and masks need to "
         "know which is which.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("-> batch heads", "-> (batch heads)")),),
+        (("-> batch heads", "-> (batch heads)"),),
     ),
     Misconception(
         "n-heads-taken-for-head-dim",
@@ -100,7 +110,7 @@ MISCONCEPTIONS = (
         "Inside each head, seq and head_dim have changed places. The transpose for the dot product "
         "comes later, and only for the keys.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("heads seq head_dim", "heads head_dim seq")),),
+        (("heads seq head_dim", "heads head_dim seq"),),
     ),
 )
 
