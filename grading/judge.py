@@ -53,7 +53,8 @@ class Trial:
     def shows(self, got: Mapping[str, Any], wrong: Mapping[str, Any]) -> bool:
         """Whether the evidence is that of a wrong answer, on every case."""
         indices = range(len(self.cases))
-        if any(self.difference(i, got, wrong) for i in indices):
+        telling = self.telling(got)
+        if any(self._parted(i, got, wrong, telling) for i in indices):
             return False
         if any(self.difference(i, wrong) for i in indices):
             return True
@@ -66,12 +67,28 @@ class Trial:
         Cases on which the evidence is wrong come first: they tell the candidates apart.
         """
         indices = range(len(self.cases))
+        telling = self.telling(got)
         for i in sorted(indices, key=lambda i: self.difference(i, got) is None):
             request = {**self.request, "cases": [self.request["cases"][i]]}
             [case] = kernel.run(request, answer)["cases"]
-            if self.difference(i, got, {"cases": {i: case}}):
+            if self._parted(i, got, {"cases": {i: case}}, telling):
                 return False
         return any(self.difference(i, got) for i in indices)
+
+    def telling(self, got: Mapping[str, Any]) -> bool:
+        """Whether some case has a wrong value, which says more about a mistake than an error."""
+        cases = enumerate(got["cases"])
+        return any(not case["error"] and self.difference(i, got) for i, case in cases)
+
+    def _parted(self, i: int, got: Mapping, wrong: Mapping, telling: bool) -> bool:
+        """Whether two answers differ on case i.
+
+        The same mistake written with einsum raises another error than with matmul: the wording
+        counts only where errors are all there is to compare.
+        """
+        if telling and got["cases"][i]["error"] and wrong["cases"][i]["error"]:
+            return False
+        return self.difference(i, got, wrong) is not None
 
 
 def _raised(error: Mapping[str, Any]) -> str:
@@ -150,7 +167,9 @@ def _well_formed(at: Trial, evidence: Mapping[str, Any]) -> bool:
 
 def _untouched(evidence: Mapping[str, Any]) -> bool:
     errors = [case["error"] for case in evidence["cases"]]
-    return all(e is not None and e["type"] == "NotImplementedError" for e in errors)
+    # torch raises this type too, for dtypes it does not know, but never without a message
+    stub = ("NotImplementedError", "")
+    return all(e is not None and (e["type"], e["message"]) == stub for e in errors)
 
 
 def _broken_property(exercise: Exercise, evidence: Mapping[str, Any]):
@@ -222,8 +241,12 @@ def _diagnose(at: Trial, evidence) -> tuple[str, str, str] | None:
     for earlier, m in _inherited(at.exercise):
         source = wrong_source(earlier, m)
         if at.behaves_like(evidence, compile_answer(at.exercise, {earlier.id: source})):
-            message = f"This piece is right in itself, but `{earlier.callable}` is not: {m.message}"
+            message = (
+                f"It goes wrong inside `{earlier.callable}`, or in the same step here: {m.message}"
+            )
             return m.name, message, m.link
+    if not at.telling(evidence):  # errors alone are too little to blame two things at once
+        return None
     for first, second in combinations(at.exercise.misconceptions, 2):
         answer = wrong_answer(at.exercise, first, second)
         if answer is not None and at.behaves_like(evidence, answer):
