@@ -170,7 +170,8 @@ def python_of(path: Path) -> str:
     ],
 )
 def test_every_import_is_a_declared_dependency(rooms, extras, locks, tracked):
-    own = {path.stem for path in tracked if path.suffix == ".py"} | {p.parts[0] for p in tracked}
+    own = {path.stem for path in tracked if path.suffix == ".py"}
+    own |= {folder for path in tracked for folder in path.parent.parts}
     declared = {canonicalize_name(asked.name) for asked in direct(*extras)}
     for lock in locks:
         declared |= set(read_lock(lock))
