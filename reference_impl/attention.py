@@ -49,7 +49,8 @@ def scaled_dot_product_attention(
 ) -> Float[Tensor, "... q_seq head_dim"]:
     """Each query's average of the values, weighted by `attention_weights`.
 
-    A query that may attend to nothing gets zeros. Source: Vaswani et al. 2017, equation 1.
+    `mask` is True where a query may attend; one that may attend to nothing gets zeros.
+    Source: Vaswani et al. 2017, equation 1.
 
     >>> q = torch.tensor([[2.0, 0.0, 0.0, 0.0]])
     >>> k = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
@@ -134,8 +135,9 @@ def grouped_query_attention(
 ) -> Float[Tensor, "batch heads q_seq head_dim"]:
     """Attention in which several query heads share one KV head.
 
-    Query head h uses KV head h // (heads // kv_heads): neighbours share. Raises ValueError
-    where kv_heads does not divide heads. Source: Ainslie et al. 2023, section 2.2.
+    Query head h uses KV head h // (heads // kv_heads): neighbours share. `mask` is True where a
+    query may attend. Raises ValueError where kv_heads does not divide heads.
+    Source: Ainslie et al. 2023, section 2.2.
 
     >>> q = torch.zeros(1, 4, 1, 1)  # 4 query heads, one key each: the output is v itself
     >>> k, v = torch.zeros(1, 2, 1, 1), torch.tensor([10.0, 20.0]).view(1, 2, 1, 1)
