@@ -6,8 +6,10 @@ merge the bytes of each word by rank. This file does not read tokenizer files
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import chain, pairwise
+from operator import index
+from typing import SupportsIndex
 
 import regex
 
@@ -50,31 +52,28 @@ def merge_by_rank(
     >>> merge_by_rank([b"a"] * 7, lambda *pair: ranks.get(pair))
     [b'aaaa', b'aa', b'a']
     """
-    pieces = list(pieces)
     end = len(pieces)
-    before, after = list(range(-1, end - 1)), list(range(1, end + 1))
-    heap = []
-
-    def push(i: int) -> None:
-        if i >= 0 and after[i] < end:
-            pair = pieces[i], pieces[after[i]]
-            if (rank := rank_of(*pair)) is not None:
-                heappush(heap, (rank, i, pair))
-
-    for i in range(end - 1):
-        push(i)
+    pieces = [*pieces, b""]  # so that the last piece has a neighbour, which merges with nothing
+    before, after = list(range(-1, end)), list(range(1, end + 2))
+    heap = [
+        (rank, i, pair)
+        for i, pair in enumerate(pairwise(pieces[:end]))
+        if (rank := rank_of(*pair)) is not None
+    ]
+    heapify(heap)
     while heap:
         _, i, (left, right) = heappop(heap)
-        # An entry is stale when either piece has been merged since (b"" marks a piece used up).
-        if pieces[i] != left or after[i] >= end or pieces[after[i]] != right:
-            continue
         used = after[i]
+        if pieces[i] != left or pieces[used] != right:
+            continue  # one of the two has been merged since
         pieces[i], pieces[used] = left + right, b""
         after[i] = after[used]
-        if after[i] < end:
-            before[after[i]] = i
-        push(before[i])
-        push(i)
+        before[after[i]] = i
+        for k in (before[i], i):
+            if k >= 0 and after[k] < end:
+                pair = pieces[k], pieces[after[k]]
+                if (rank := rank_of(*pair)) is not None:
+                    heappush(heap, (rank, k, pair))
     return [piece for piece in pieces if piece]
 
 
@@ -107,6 +106,8 @@ class Tokenizer:
     - `merges=[(left, right), ...]`, the files of GPT-2 and Hugging Face: only these pairs merge,
       in the order of the list; ids are free.
 
+    `vocab_size` is the highest id plus one, the rows that an embedding of the ids needs.
+
     A byte that has no token is left out, as transformers does (SmolLM2 lacks 21 bytes: rare
     control characters and bytes that UTF-8 does not use for assigned characters).
 
@@ -132,13 +133,13 @@ class Tokenizer:
         self.merges = None if merges is None else list(merges)
         self.pattern = compile_pattern(pattern)
         self._bytes_of = _bytes_by_id(self.vocabulary, self.special_tokens)
+        self.vocab_size = max(self._bytes_of) + 1
         self._rank_of = _rank_function(self.vocabulary, self.merges)
         self._word_ids = _WordIds(self._encode_word)
 
-    @property
-    def vocab_size(self) -> int:
-        """The highest id plus one: the rows that an embedding for these ids needs."""
-        return max(self._bytes_of) + 1
+    def __reduce__(self):
+        # Copies and pickles are built anew: functions and known words do not travel.
+        return Tokenizer, (self.vocabulary, self.pattern.pattern, self.special_tokens, self.merges)
 
     def encode(self, text: str, allowed_special: str | Set[str] = "all") -> list[int]:
         """The token ids of `text`.
@@ -159,11 +160,11 @@ class Tokenizer:
             raise _surrogate_error(text) from None
         return ids
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[SupportsIndex]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, so valid ids never raise."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+    def decode_bytes(self, ids: Iterable[SupportsIndex]) -> bytes:
         """The bytes of `ids`, which may end in the middle of a character."""
         ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
         try:
@@ -176,9 +177,9 @@ class Tokenizer:
                 "decode each row of a batch by itself"
             ) from None
 
-    def token_bytes(self, token_id: int) -> bytes:
+    def token_bytes(self, token_id: SupportsIndex) -> bytes:
         """The bytes of one token; of a special token, its text in UTF-8."""
-        return self.decode_bytes([token_id])
+        return self.decode_bytes([index(token_id)])
 
     def _split_special(self, text: str, allowed_special: str | Set[str]) -> list[str]:
         """Ordinary text at the even places, special tokens at the odd ones."""

@@ -7,7 +7,7 @@ import gzip
 import zlib
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from os import PathLike
@@ -90,6 +90,22 @@ def unicode_of_bytes() -> dict[int, str]:
     }
 
 
+def bytes_of_unicode(tokens: Iterable[str]) -> list[bytes]:
+    """The bytes of tokens written as `unicode_of_bytes` does; ValueError for any other sign.
+
+    >>> bytes_of_unicode(["Ġthe", "Ċ"])
+    [b' the', b'\\n']
+    """
+    byte_of = {char: byte for byte, char in unicode_of_bytes().items()}
+    try:
+        return [bytes([byte_of[char] for char in token]) for token in tokens]
+    except KeyError as error:
+        raise ValueError(
+            f"{error} in a token is not a sign of GPT-2's byte alphabet; "
+            "want a byte-level BPE vocabulary"
+        ) from None
+
+
 def tokenizer_from_gguf(
     source: str | PathLike | Mapping[str, Any] | Any, pre_tokenizer: str | None = "gpt-2"
 ) -> Tokenizer:
@@ -113,19 +129,36 @@ def tokenizer_from_gguf(
             "choose a GGUF file of a model such as SmolLM2"
         )
     tokens, types, merges = (_required(metadata, f"tokenizer.ggml.{name}") for name in GGUF_LISTS)
+    vocabulary, special_tokens = _split_vocabulary(tokens, types)
+    name = pre_tokenizer or _required(metadata, "tokenizer.ggml.pre")
+    return Tokenizer(vocabulary, _gguf_pattern(name), special_tokens, _pairs(merges))
+
+
+def _split_vocabulary(
+    tokens: Sequence[str], types: Sequence[int]
+) -> tuple[dict[bytes, int], dict[str, int]]:
+    """(ordinary tokens, special tokens), each with its id: its place in the list."""
     if len(tokens) != len(types):
         raise ValueError(
             f"{len(tokens)} tokens but {len(types)} token types: the file is damaged, get it again"
         )
-    vocabulary, special_tokens = {}, {}
-    for token_id, (token, kind) in enumerate(zip(tokens, types, strict=True)):
-        if kind in (CONTROL_TOKEN, USER_DEFINED_TOKEN):
-            special_tokens[token] = token_id
-        else:
-            vocabulary[_to_bytes(token)] = token_id
-    pairs = [_merge_of(merge) for merge in merges]
-    name = pre_tokenizer or _required(metadata, "tokenizer.ggml.pre")
-    return Tokenizer(vocabulary, _gguf_pattern(name), special_tokens, pairs)
+    special = [kind in (CONTROL_TOKEN, USER_DEFINED_TOKEN) for kind in types]
+    ordinary_ids = [i for i, is_special in enumerate(special) if not is_special]
+    ordinary = bytes_of_unicode(tokens[i] for i in ordinary_ids)
+    special_tokens = {tokens[i]: i for i, is_special in enumerate(special) if is_special}
+    return dict(zip(ordinary, ordinary_ids, strict=True)), special_tokens
+
+
+def _pairs(merges: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    halves = [line.partition(" ") for line in merges]
+    for line, (left, _, right) in zip(merges, halves, strict=True):
+        if not (left and right):
+            raise ValueError(
+                f"merge {line!r} is not two tokens with a space between; get a sound file"
+            )
+    lefts = bytes_of_unicode(left for left, _, _ in halves)
+    rights = bytes_of_unicode(right for _, _, right in halves)
+    return list(zip(lefts, rights, strict=True))
 
 
 def _gguf_metadata(source: Any) -> Mapping[str, Any]:
@@ -159,27 +192,6 @@ def _gguf_pattern(name: str) -> str:
             "or add its pattern to GGUF_PATTERNS"
         )
     return GGUF_PATTERNS[name]
-
-
-_BYTE_OF_CHAR = {char: byte for byte, char in unicode_of_bytes().items()}
-
-
-def _to_bytes(token: str) -> bytes:
-    """The inverse of `unicode_of_bytes`, for one token."""
-    try:
-        return bytes([_BYTE_OF_CHAR[char] for char in token])
-    except KeyError as error:
-        raise ValueError(
-            f"token {token!r} has {error}, which is not in GPT-2's byte alphabet; "
-            "want a byte-level BPE vocabulary"
-        ) from None
-
-
-def _merge_of(line: str) -> tuple[bytes, bytes]:
-    left, space, right = line.partition(" ")
-    if not (left and space and right):
-        raise ValueError(f"merge {line!r} is not two tokens with a space between: get a sound file")
-    return _to_bytes(left), _to_bytes(right)
 
 
 @dataclass(frozen=True)
