@@ -9,6 +9,9 @@ from grading.exercise import CourseError, load_exercise
 from grading.judge import judge, trial
 from grading.verdict import Verdict, book_address
 
+# What this notebook's exercises show so far: later ones that call them may only inherit it.
+_shown: dict[str, str | None] = {}
+
 
 class HomeVerdict:
     """A verdict that a notebook shows as a box and a terminal as text."""
@@ -40,4 +43,6 @@ def check_at_home(exercise_id: str, answer: Any) -> HomeVerdict:
         raise Told(f"check needs the function itself, `{exercise.callable}`, not its result.")
     seed = secrets.randbelow(2**31)
     evidence = kernel.run(trial(exercise, seed).request, answer)
-    return HomeVerdict(judge(exercise, seed, evidence))
+    verdict = judge(exercise, seed, evidence, _shown)
+    _shown[exercise_id] = verdict.misconception
+    return HomeVerdict(verdict)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any
 
 from grading import kernel
@@ -125,8 +126,17 @@ def make_request(exercise: Exercise, cases: tuple[Case, ...]) -> dict[str, Any]:
 # --- from evidence to verdict --------------------------------------------------------------------
 
 
-def judge(exercise: Exercise, seed: int, evidence: Mapping[str, Any] | None) -> Verdict:
-    """The verdict on the evidence of one answer; `None` where there is no evidence."""
+def judge(
+    exercise: Exercise,
+    seed: int,
+    evidence: Mapping[str, Any] | None,
+    shown: Mapping[str, str | None] = MappingProxyType({}),
+) -> Verdict:
+    """The verdict on the evidence of one answer; `None` where there is no evidence.
+
+    `shown` tells which misconception the same learner's earlier exercises show, by exercise id: an
+    answer that calls one of them may only inherit it.
+    """
     if evidence is None:
         return verdict(exercise, 0, "missing", "No result reached the judge.")
     at = trial(exercise, seed)
@@ -141,7 +151,7 @@ def judge(exercise: Exercise, seed: int, evidence: Mapping[str, Any] | None) -> 
     broken = _broken_property(exercise, evidence)
     if all(right) and broken is None:
         return verdict(exercise, exercise.points, "pass", "Every case is right.")
-    return _not_right(at, evidence, right, broken)
+    return _not_right(at, evidence, right, broken, shown)
 
 
 def verdict(exercise: Exercise, score: float, status: str, message: str, **more: Any) -> Verdict:
@@ -192,12 +202,12 @@ def _plain(tree: Mapping[str, Any]) -> Any:
     return tree.get("value")
 
 
-def _not_right(at: Trial, evidence, right: list[bool], broken) -> Verdict:
+def _not_right(at: Trial, evidence, right: list[bool], broken, shown) -> Verdict:
     exercise = at.exercise
     earned, details = _parts(at, right)
     errors = [case["error"] for case in evidence["cases"]]
     status = "partial" if earned else "error" if all(errors) else "fail"
-    found = _diagnose(at, evidence)
+    found = _diagnose(at, evidence, shown)
     if found:
         status = "partial" if earned else "fail"
         name, message, anchor = found
@@ -233,18 +243,18 @@ def _first_difference(at: Trial, evidence, right: list[bool]) -> list[str]:
 # --- naming the misunderstanding -----------------------------------------------------------------
 
 
-def _diagnose(at: Trial, evidence) -> tuple[str, str, str] | None:
-    """Name, sentence and link: one misconception, else one inherited, else two at once."""
+def _diagnose(at: Trial, evidence, shown) -> tuple[str, str, str] | None:
+    """Name, sentence and link of what is known to be inherited, own, inherited, or two at once."""
+    inherited = list(_inherited(at.exercise))
+    known = [(earlier, m) for earlier, m in inherited if shown.get(earlier.id) == m.name]
+    if found := _first_inherited(at, evidence, known, "This piece only inherits it from `{}`: "):
+        return found
     for m in at.exercise.misconceptions:
         if at.shows(evidence, at.wrong[m.name]):
             return m.name, m.message, m.link
-    for earlier, m in _inherited(at.exercise):
-        source = wrong_source(earlier, m)
-        if at.behaves_like(evidence, compile_answer(at.exercise, {earlier.id: source})):
-            message = (
-                f"It goes wrong inside `{earlier.callable}`, or in the same step here: {m.message}"
-            )
-            return m.name, message, m.link
+    where = "It goes wrong inside `{}`, or in the same step here: "
+    if found := _first_inherited(at, evidence, inherited, where):
+        return found
     if not at.telling(evidence):  # errors alone are too little to blame two things at once
         return None
     for first, second in combinations(at.exercise.misconceptions, 2):
@@ -252,6 +262,14 @@ def _diagnose(at: Trial, evidence) -> tuple[str, str, str] | None:
         if answer is not None and at.behaves_like(evidence, answer):
             message = f"Two things at once. {first.message} {second.message}"
             return f"{first.name} + {second.name}", message, first.link
+    return None
+
+
+def _first_inherited(at: Trial, evidence, candidates, where: str) -> tuple[str, str, str] | None:
+    for earlier, m in candidates:
+        source = wrong_source(earlier, m)
+        if at.behaves_like(evidence, compile_answer(at.exercise, {earlier.id: source})):
+            return m.name, where.format(earlier.callable) + m.message, m.link
     return None
 
 

@@ -218,7 +218,7 @@ def execute(notebook: NotebookNode, folder: Path) -> list[str]:
     work.mkdir()
     with environment(folder):
         try:
-            Execute(extra_arguments=KERNEL_ARGUMENTS).preprocess(
+            Execute(extra_arguments=KERNEL_ARGUMENTS, record_timing=False).preprocess(
                 notebook, {"metadata": {"path": str(work)}}
             )
         except DeadKernelError:
@@ -235,9 +235,10 @@ def judge_notebook(
     notebook: NotebookNode, unit: Unit, seed: int, folder: Path, book: str
 ) -> list[Verdict]:
     """The verdict of every exercise; each is also written into its check cell."""
-    verdicts = []
+    verdicts: list[Verdict] = []
     for exercise in unit.exercises:
-        said = _judge_exercise(notebook, exercise, seed, folder)
+        shown = {v.exercise: v.misconception for v in verdicts}
+        said = _judge_exercise(notebook, exercise, seed, folder, shown)
         verdicts.append(said)
         write_verdict(notebook, exercise, said, book)
     return verdicts
@@ -251,14 +252,14 @@ def refuse(notebook: NotebookNode, unit: Unit, message: str, book: str) -> list[
     return verdicts
 
 
-def _judge_exercise(notebook, exercise: Exercise, seed: int, folder: Path) -> Verdict:
+def _judge_exercise(notebook, exercise: Exercise, seed: int, folder: Path, shown) -> Verdict:
     try:
         evidence = kernel.load(folder / "evidence", kernel.stem(exercise.id))
     except FileNotFoundError:
         return _no_evidence(notebook, exercise)
     except Exception as error:  # a file that the learner's process forged or cut off
         return verdict(exercise, 0, "refused", f"The result cannot be read: {error}")
-    return judge(exercise, seed, evidence)
+    return judge(exercise, seed, evidence, shown)
 
 
 def _no_evidence(notebook: NotebookNode, exercise: Exercise) -> Verdict:

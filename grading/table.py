@@ -3,6 +3,7 @@
 from collections import Counter
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from grading.exercise import load_unit
@@ -37,7 +38,7 @@ def _table(slug: str, results: list[Graded]) -> Table:
     for number in range(len(unit.exercises)):
         table.add_column(str(number + 1), justify="center")
     table.add_column("points", justify="right", no_wrap=True)
-    table.add_column("why")
+    table.add_column("why", no_wrap=True, overflow="ellipsis")
     total = sum(exercise.points for exercise in unit.exercises)
     for graded in results:
         marks = [MARKS[v.status] for v in graded.verdicts]
@@ -47,16 +48,20 @@ def _table(slug: str, results: list[Graded]) -> Table:
 
 def _why(graded: Graded) -> str:
     names = dict.fromkeys(v.misconception for v in graded.verdicts if v.misconception)
-    if names:
-        return ", ".join(names)
-    if graded.problems:
-        return graded.problems[0]
+    return ", ".join(names) or ("see below" if _remark(graded) else "")
+
+
+def _remark(graded: Graded) -> str:
+    """What no mark can say: the reason why a whole submission or an exercise stopped."""
     errors = [v.message for v in graded.verdicts if v.status in ("error", "timeout")]
-    return errors[0] if errors else ""
+    return " ".join([*graded.problems, *errors[:1]])
 
 
 def _print_remarks(results: list[Graded], console: Console) -> None:
     """Each student counts once a misunderstanding, at the first exercise that shows it."""
+    for graded in results:
+        if remark := _remark(graded):
+            console.print(f"  [bold]{graded.student}[/]: {escape(remark)}", highlight=False)
     counts: Counter = Counter()
     for graded in results:
         first = {v.misconception: v.exercise for v in reversed(graded.verdicts)}

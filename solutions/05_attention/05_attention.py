@@ -26,7 +26,8 @@ from torch import Tensor
 
 from grading import check
 
-torch.manual_seed(0)  # the demonstrations show the same numbers each time
+_ = torch.manual_seed(0)  # the demonstrations show the same numbers each time
+torch.set_printoptions(precision=2, sci_mode=False)
 
 # %% [markdown]
 # ## 1. Attention weights
@@ -402,7 +403,7 @@ def find(pieces, word):
 readings = {
     ("bank", "canoe"): "She took the canoe to the bank",
     ("bank", "money"): "She took the money to the bank",
-    ("tiger", "Dhoni"): "When Dhoni walked out to bat, the crowd cheered the tiger",
+    ("tiger", "Dhoni"): "Everyone knows that Kohli is the lion and Dhoni is the tiger",
 }
 try:
     for (asks, seen), text in readings.items():
@@ -440,14 +441,23 @@ except NotImplementedError:
 # %% [markdown]
 # You searched 270 heads and took the best, and among 270 some head will look anywhere. So try a
 # control: how strong is the best head for a pair of words that should have nothing to say to each
-# other, such as *bank* and *took*? And do the heads you found keep their habit in a sentence of
-# your own? A weight says where a head looked. It does not say what the model made of it.
+# other, such as *bank* and *took*? And let Dhoni and Kohli change places: does the head that linked
+# *tiger* to *Dhoni* now link it to *Kohli*? Then try a sentence of your own. A weight says where a
+# head looked. It does not say what the model made of it.
 
 # %% tags=["demo"]
 try:
     for seen in ("canoe", "took"):
         shares, _, _ = read_sentence("She took the canoe to the bank", "bank", seen)
         best = divmod(shares.argmax().item(), shares.shape[1])
-        print(f"bank -> {seen}: best head {best} with {shares[best]:.2f}")
+        print(f"bank -> {seen}: layer {best[0]} head {best[1]} has most, {shares[best]:.2f}")
+
+    text = readings["tiger", "Dhoni"]
+    swapped = "Everyone knows that Dhoni is the lion and Kohli is the tiger"
+    shares, _, _ = read_sentence(text, "tiger", "Dhoni")
+    best = divmod(shares.argmax().item(), shares.shape[1])
+    for sentence in (text, swapped):
+        found = {w: read_sentence(sentence, "tiger", w)[0][best] for w in ("Dhoni", "Kohli")}
+        print(f"{sentence}: Dhoni {found['Dhoni']:.2f}, Kohli {found['Kohli']:.2f}")
 except NotImplementedError:
     print("Solve the exercises above, then run this cell again.")

@@ -96,9 +96,25 @@ def test_an_inherited_mistake_is_named_at_its_root():
     earlier = unit.by_id[exercise.depends[0]]
     wrong = earlier.misconceptions[0]
     weights = wrong_answer(earlier, wrong)
-    said = said_of(exercise, lambda q, k, v, mask=None: weights(q, k, mask) @ v)
-    assert said.misconception == wrong.name
-    assert earlier.callable in said.message
+    at = trial(exercise, SEED)
+    evidence = at.run(lambda q, k, v, mask=None: weights(q, k, mask) @ v)
+    unsure = judge(exercise, SEED, evidence)
+    assert unsure.misconception == wrong.name
+    assert f"inside `{earlier.callable}`, or in the same step here" in unsure.message
+    sure = judge(exercise, SEED, evidence, {earlier.id: wrong.name})
+    assert sure.misconception == wrong.name
+    assert f"inherits it from `{earlier.callable}`" in sure.message
+    other = judge(exercise, SEED, evidence, {earlier.id: "another-name"})
+    assert other == unsure
+
+
+def test_two_mistakes_at_once_are_both_named():
+    exercise = load_exercise("attention/attention_weights")
+    by_name = {m.name: m for m in exercise.misconceptions}
+    pair = (by_name["no-scale"], by_name["mask-inverted"])
+    said = said_of(exercise, wrong_answer(exercise, *pair))
+    assert set(said.misconception.split(" + ")) == {m.name for m in pair}
+    assert all(m.message in said.message for m in pair)
 
 
 def test_other_draws_give_other_inputs_and_equal_seeds_the_same(exercise):
