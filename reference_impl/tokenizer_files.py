@@ -116,7 +116,7 @@ def tokenizer_from_gguf(
     in the file.
 
     The default gives the ids of transformers, which does not read that name. For SmolLM2 the
-    name is "smollm": as in training, each digit is cut out first. The two differ only where
+    name is "smollm": as in training, each digit is cut out first. The two differ chiefly where
     several spaces or line breaks stand before a digit ("\\n\\n1." is 4 tokens, or 3).
 
     Raises FileNotFoundError without the file, ValueError where it has no byte-level BPE.
@@ -142,6 +142,13 @@ def _split_vocabulary(
         raise ValueError(
             f"{len(tokens)} tokens but {len(types)} token types: the file is damaged, get it again"
         )
+    id_of: dict[str, int] = {}
+    for token_id, token in enumerate(tokens):
+        if id_of.setdefault(token, token_id) != token_id:
+            raise ValueError(
+                f"token {token!r} has ids {id_of[token]} and {token_id}: the file is damaged, "
+                "get it again"
+            )
     special = [kind in (CONTROL_TOKEN, USER_DEFINED_TOKEN) for kind in types]
     ordinary_ids = [i for i, is_special in enumerate(special) if not is_special]
     ordinary = bytes_of_unicode(tokens[i] for i in ordinary_ids)
@@ -266,6 +273,8 @@ def read_ranks(path: str | PathLike) -> dict[bytes, int]:
         try:
             token_base64, rank_text = line.split()
             token, rank = a2b_base64(token_base64, strict_mode=True), int(rank_text)
+            if rank < 0:
+                raise ValueError(f"rank {rank} is negative")
         except (ValueError, Base64Error) as error:
             raise ValueError(
                 f"{path}, line {number}: {line[:60]!r} is not a token in base64 and its rank "
