@@ -429,7 +429,7 @@ try:
     figure, panels = plt.subplots(1, 3, figsize=(7, 5), sharey=True, layout="constrained")
     for panel, ((asks, seen), text) in zip(panels, readings.items(), strict=True):
         shares, _, _ = read_sentence(text, asks, seen)
-        image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        image = panel.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         panel.set(title=f"{asks} → {seen}", xlabel="head", xticks=range(9))
     panels[0].set_ylabel("layer")
     figure.colorbar(image, label="share of the row without position 0")

@@ -1,0 +1,233 @@
+"""Unit 5: its own answers against the reference model, its tolerances, its demonstrations."""
+
+import doctest
+import re
+
+import jupytext
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from beartype import beartype
+from jaxtyping import jaxtyped
+
+from grading.exercise import ROOT, load_unit
+from grading.judge import judge, trial
+from grading.sources import solution_of, wrong_answer
+from reference_impl.attention import Attention, causal_mask
+from reference_impl.config import ModelConfig
+from reference_impl.decoder import Decoder, attention_maps
+
+UNIT = load_unit("attention")
+TINY = ModelConfig(
+    vocab_size=97,
+    context_length=64,
+    d_model=14,
+    n_layers=2,
+    n_heads=9,
+    n_kv_heads=3,
+    head_dim=2,
+    d_ff=11,
+)
+
+
+def answer(topic):
+    return solution_of(UNIT.by_id[f"attention/{topic}"])
+
+
+def said_of(topic, function, seed=1):
+    exercise = UNIT.by_id[f"attention/{topic}"]
+    return judge(exercise, seed, trial(exercise, seed).run(function))
+
+
+# --- the answers that are written out in the notebook --------------------------------------------
+
+
+def test_attention_layer_is_the_reference_where_nothing_turns():
+    torch.manual_seed(0)
+    layer, x = Attention(TINY), torch.randn(3, 5, 14)
+    angles = torch.zeros(5, TINY.head_dim // 2)
+    weights = [getattr(layer, f"{name}_proj").weight for name in "qkvo"]
+    ours = answer("attention_layer")(x, *weights, 9, 3, causal_mask(5))
+    torch.testing.assert_close(ours, layer(x, angles))
+
+
+def test_read_map_on_the_maps_of_a_decoder():
+    torch.manual_seed(0)
+    maps = attention_maps(Decoder(TINY), torch.randint(97, (1, 11)))[:, 0].detach()
+    shares = answer("read_map")(maps, [6, 7], [2, 3])
+    row = maps[1, 4, 7].tolist()
+    assert row[0] < 0.9
+    assert shares[1, 4].item() == pytest.approx((row[2] + row[3]) / sum(row[1:]))
+    # over all words that position 7 sees, the shares add up to everything but the sink
+    every = sum(answer("read_map")(maps, [7], [j]) for j in range(1, 8))
+    torch.testing.assert_close(every, (maps[:, :, 7, 0] <= 0.9).float())
+
+
+@pytest.mark.parametrize("topic", ["attention_layer", "read_map"])
+def test_signatures_hold_and_examples_are_true(topic):
+    exercise, function = UNIT.by_id[f"attention/{topic}"], answer(topic)
+    checked = jaxtyped(typechecker=beartype)(function)
+    for case in exercise.draw(1):
+        inputs = case.inputs.values()
+        checked(*(torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in inputs))
+    names = {**function.__globals__, "torch": torch}
+    [example] = doctest.DocTestFinder(recurse=False).find(function, topic, globs=names)
+    assert example.examples
+    assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
+
+
+# --- tolerances, links, wording ------------------------------------------------------------------
+
+
+def largest_difference(at, got):
+    """The largest difference in units of the tolerance, over all cases; inf for another kind."""
+    sizes = [0.0]
+    for want, have in zip(at.expected["cases"], got["cases"], strict=True):
+        if have["error"] or have["mutated"]:
+            return np.inf
+        a, b = (np.asarray(case["output"]["value"], dtype=float) for case in (want, have))
+        if a.shape != b.shape or want["output"]["dtype"] != have["output"]["dtype"]:
+            return np.inf
+        size = np.abs(a - b) / (at.exercise.atol + at.exercise.rtol * np.abs(a))
+        sizes.append(np.nan_to_num(size, nan=np.inf, posinf=np.inf).max())
+    return max(sizes)
+
+
+@pytest.mark.parametrize("exercise", UNIT.exercises, ids=lambda e: e.id)
+def test_the_tolerance_lies_far_from_right_and_from_wrong(exercise):
+    for seed in (1, 2, 3):
+        at = trial(exercise, seed)
+        for other in exercise.alternatives.values():
+            assert largest_difference(at, at.run(other)) < 0.25
+        for wrong in exercise.misconceptions:
+            got = at.run(wrong_answer(exercise, wrong))
+            assert largest_difference(at, got) > 100, wrong.name
+
+
+def test_every_link_is_an_anchor_of_the_chapter():
+    chapter = (ROOT / "book" / f"{UNIT.slug}.md").read_text(encoding="utf-8")
+    anchors = set(re.findall(r"^\((attention-[\w-]+)\)=$", chapter, re.MULTILINE))
+    for exercise in UNIT.exercises:
+        hints = [*exercise.misconceptions, *exercise.properties]
+        assert {exercise.link, *(hint.link for hint in hints)} <= anchors
+
+
+@pytest.mark.parametrize("exercise", UNIT.exercises, ids=lambda e: e.id)
+def test_messages_are_one_short_paragraph_each_of_its_own(exercise):
+    messages = [hint.message for hint in (*exercise.misconceptions, *exercise.properties)]
+    assert len(set(messages)) == len(messages)
+    for message in messages:
+        assert message.endswith(".") and "  " not in message
+        assert len(message.split()) <= 45, message
+        assert not re.search(r"\b(wrong answer|incorrect|you forgot|mistake)\b", message.lower())
+
+
+def test_another_wording_of_an_error_is_named_all_the_same():
+    def with_einsum(x, q_proj, k_proj, v_proj, o_proj, n_heads, n_kv_heads, mask=None):
+        def turn(y, weight):
+            return torch.einsum("bsi,io->bso", y, weight)
+
+        split, merge = answer("split_heads"), answer("merge_heads")
+        q, k, v = turn(x, q_proj), turn(x, k_proj), turn(x, v_proj)
+        heads = split(q, n_heads), split(k, n_kv_heads), split(v, n_kv_heads)
+        return turn(merge(answer("grouped_query")(*heads, mask)), o_proj)
+
+    assert said_of("attention_layer", with_einsum).misconception == "all-projections-transposed"
+
+
+def test_an_error_in_every_case_is_not_two_misunderstandings():
+    def times(q, k, v, mask=None):
+        return answer("attention_weights")(q, k, mask) * v  # shapes never fit
+
+    said = said_of("scaled_dot_product", times)
+    assert (said.status, said.misconception) == ("error", None)
+
+
+def test_an_error_of_torch_is_not_taken_for_an_untouched_stub():
+    def float_and(lengths, kv_seq):
+        mask = (torch.arange(kv_seq) < lengths[:, None]).float()
+        return mask & mask  # torch: NotImplementedError, with a message
+
+    said = said_of("padding_mask", float_and)
+    assert said.status == "error"
+    assert "NotImplementedError" in said.message
+
+
+def test_a_mistake_made_earlier_is_named_where_it_shows():
+    def without_scale(q, k, v, mask=None):
+        return answer("attention_weights")(q * q.shape[-1] ** 0.5, k, mask) @ v
+
+    said = said_of("scaled_dot_product", without_scale)
+    assert said.misconception == "no-scale"
+    assert "`attention_weights`" in said.message
+
+
+@pytest.mark.parametrize("topic", ["attention_weights", "scaled_dot_product", "attention_layer"])
+def test_torch_does_not_do_the_exercise(topic):
+    exercise = UNIT.by_id[f"attention/{topic}"]
+
+    def borrowed(q, k, *more):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, k)
+
+    def built(x, *more):
+        return torch.nn.MultiheadAttention(4, 1)(*[torch.zeros(2, 4)] * 3)
+
+    for function in (borrowed, built):
+        assert judge(exercise, 1, trial(exercise, 1).run(function)).status == "refused"
+
+
+# --- the notebook --------------------------------------------------------------------------------
+
+
+class Words:
+    """A tokenizer with a token for each word."""
+
+    known: list[str] = []
+
+    def encode(self, text):
+        pieces = re.findall(r"\s?[\w,]+", text)
+        self.known += [piece for piece in pieces if piece not in self.known]
+        return [self.known.index(piece) for piece in pieces]
+
+    def decode(self, ids):
+        return "".join(self.known[i] for i in ids)
+
+
+def run_demonstrations(monkeypatch, answers):
+    """Run the notebook from top to bottom, with these answers, on a tiny model."""
+    torch.manual_seed(0)
+    monkeypatch.setattr("reference_impl.weights.load_smollm2", lambda: (Decoder(TINY), Words()))
+    matplotlib.use("agg")
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    monkeypatch.setattr("torch.set_printoptions", lambda **options: None)
+    namespace = {}
+    for cell in jupytext.read(UNIT.source, fmt="py:percent").cells:
+        if "exercise" in cell.metadata:
+            exercise = UNIT.by_id[cell.metadata["exercise"]]
+            namespace[exercise.callable] = answers(exercise)
+        elif cell.cell_type == "code":
+            exec(compile(cell.source, f"<{UNIT.slug}>", "exec"), namespace)
+    matplotlib.pyplot.close("all")
+
+
+def test_demonstrations_run_on_right_answers(monkeypatch, capsys):
+    run_demonstrations(monkeypatch, solution_of)
+    shown = capsys.readouterr().out
+    assert "Solve the exercise" not in shown
+    assert "KV head of query heads 0 to 8: [0, 0, 0, 1, 1, 1, 2, 2, 2]" in shown
+    assert "your mask ['0.000', '0.000', '0.000', '0.000', " in shown
+    assert "the same: True" in shown
+    [difference] = re.findall(r"largest difference: ([\d.]+)", shown)
+    assert float(difference) < 1e-5
+
+
+def test_demonstrations_fail_kindly_before_an_exercise_is_solved(monkeypatch, capsys):
+    def stub(*inputs, **more):
+        raise NotImplementedError()
+
+    run_demonstrations(monkeypatch, lambda exercise: stub)
+    shown = capsys.readouterr().out
+    cells = jupytext.read(UNIT.source, fmt="py:percent").cells
+    demonstrations = [cell for cell in cells if "demo" in cell.metadata.get("tags", [])]
+    assert shown.count("Solve the exercise") == len(demonstrations) - 1  # one loads the model
