@@ -74,12 +74,14 @@ def needs_naming(path: Path) -> Path:
 
 def test_the_readme_names_every_file_and_folder(tracked):
     named = readme_tree((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert {needs_naming(path) for path in tracked} - named == set()
+    unnamed = {str(needs_naming(path)) for path in tracked} - {str(path) for path in named}
+    assert not unnamed, f"one line each in the README's tree, please: {sorted(unnamed)}"
 
 
 def test_everything_the_readme_names_is_there(tracked):
     named = readme_tree((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert named - {needs_naming(path) for path in tracked} == set()
+    gone = {str(path) for path in named} - {str(needs_naming(path)) for path in tracked}
+    assert not gone, f"named in the README's tree, but not there: {sorted(gone)}"
 
 
 def test_the_tree_is_read_as_it_is_written():
