@@ -12,7 +12,7 @@ from heapq import heapify, heappop, heappush
 from itertools import chain, pairwise
 from typing import TypeVar
 
-from reference_impl.tokenization import Tokenizer, compile_pattern, split_special
+from reference_impl.tokenization import Tokenizer, compile_pattern, split_special, surrogate_error
 
 Pair = tuple[bytes, bytes]
 Piece = TypeVar("Piece", bytes, int)
@@ -24,30 +24,28 @@ def train_bpe_naive(
 ) -> list[Pair]:
     """The merges that BPE learns from `text`, in order: count all pairs, merge the best, repeat.
 
-    `vocab_size` counts the 256 bytes, the tokens that merges make and the special tokens.
-    `pattern` cuts the text into words and special tokens are cut out before that; no merge
-    crosses a cut. Fewer merges come back where no pair is left. Raises ValueError where
-    `vocab_size` leaves no room for the bytes.
+    `vocab_size` counts the 256 bytes, the special tokens and one token a merge. `pattern` cuts
+    the text into words and special tokens are cut out before that; no merge crosses a cut. Fewer
+    merges come back where no pair is left. Raises ValueError where `vocab_size` leaves no room
+    for the bytes.
 
     In "ab ab abc" the words are "ab", " ab" and " abc". First (a, b) counts 3, then (" ", ab) 2.
 
     >>> train_bpe_naive("ab ab abc", 256 + 3, r" ?\\w+")
     [(b'a', b'b'), (b' ', b'ab'), (b' ab', b'c')]
     """
-    n_tokens = _room_for_tokens(vocab_size, special_tokens)
+    n_merges = _room_for_merges(vocab_size, special_tokens)
     words = count_words(text, pattern, special_tokens)
     pieces = {word: [BYTES[byte] for byte in word.encode()] for word in words}
-    tokens, merges = set(BYTES), {}
-    while len(tokens) < n_tokens:
+    merges: list[Pair] = []
+    while len(merges) < n_merges:
         counts = count_pairs((pieces[word], count) for word, count in words.items())
         if not counts:
             break
         best = max(counts, key=lambda pair: (counts[pair], pair))
-        token = best[0] + best[1]
-        pieces = {word: merge_pair(pieces[word], best, token) for word in words}
-        tokens.add(token)
-        merges[best] = token
-    return list(merges)
+        pieces = {word: merge_pair(pieces[word], best, best[0] + best[1]) for word in words}
+        merges.append(best)
+    return merges
 
 
 def train_bpe(
@@ -58,13 +56,13 @@ def train_bpe(
     A merge changes only the words that hold its pair. So the counts are kept, an index says which
     words hold which pair, and a heap gives the best pair.
     """
-    n_tokens = _room_for_tokens(vocab_size, special_tokens)
+    n_merges = _room_for_merges(vocab_size, special_tokens)
     index = _PairIndex(count_words(text, pattern, special_tokens))
-    merges: dict[Pair, None] = {}
-    while len(index.tokens) < n_tokens and (best := index.pop_best()) is not None:
-        merges[index.tokens[best[0]], index.tokens[best[1]]] = None
+    merges: list[Pair] = []
+    while len(merges) < n_merges and (best := index.pop_best()) is not None:
+        merges.append((index.tokens[best[0]], index.tokens[best[1]]))
         index.merge(best)
-    return list(merges)
+    return merges
 
 
 def tokenizer_from_merges(
@@ -76,19 +74,23 @@ def tokenizer_from_merges(
     [256, 257]
     """
     merges = list(merges)
-    tokens = dict.fromkeys(BYTES) | dict.fromkeys(left + right for left, right in merges)
+    tokens = BYTES + [left + right for left, right in merges]
     vocabulary = {token: token_id for token_id, token in enumerate(tokens)}
     specials = {token: len(tokens) + i for i, token in enumerate(special_tokens)}
     return Tokenizer(vocabulary, pattern, specials, merges)
 
 
 def count_words(text: str, pattern: str, special_tokens: Sequence[str] = ()) -> Counter[str]:
-    """How often each word occurs between the special tokens.
+    """How often each word occurs between the special tokens. ValueError for a lone surrogate.
 
     >>> count_words("a b<|end|> b", r" ?\\w+", ["<|end|>"])
     Counter({' b': 2, 'a': 1})
     """
     compiled = compile_pattern(pattern)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise surrogate_error(text) from None
     ordinary = split_special(text, special_tokens)[::2]
     return Counter(chain.from_iterable(map(compiled.findall, ordinary)))
 
@@ -128,7 +130,6 @@ class _PairIndex:
 
     def __init__(self, word_counts: Counter[str]):
         self.tokens = list(BYTES)
-        self.id_of = {token: i for i, token in enumerate(self.tokens)}
         self.order = [_descending(token) for token in self.tokens]
         self.words = [list(word.encode()) for word in word_counts]
         self.word_counts = list(word_counts.values())
@@ -153,7 +154,9 @@ class _PairIndex:
 
     def merge(self, pair: tuple[int, int]) -> None:
         """Merge `pair` in every word that holds it, and keep counts, index and heap true."""
-        new = self._intern(self.tokens[pair[0]] + self.tokens[pair[1]])
+        new = len(self.tokens)
+        self.tokens.append(self.tokens[pair[0]] + self.tokens[pair[1]])
+        self.order.append(_descending(self.tokens[new]))
         changes: defaultdict[tuple[int, int], int] = defaultdict(int)
         for i in self.words_with.pop(pair):
             old, count = self.words[i], self.word_counts[i]
@@ -169,14 +172,6 @@ class _PairIndex:
             if change > 0:
                 heappush(self.heap, self._entry(changed))
 
-    def _intern(self, token: bytes) -> int:
-        """The id of `token`: two merges may make the same bytes, which are one token."""
-        if token not in self.id_of:
-            self.id_of[token] = len(self.tokens)
-            self.tokens.append(token)
-            self.order.append(_descending(token))
-        return self.id_of[token]
-
     def _entry(self, pair: tuple[int, int]) -> tuple[int, str, str, tuple[int, int]]:
         return -self.counts[pair], self.order[pair[0]], self.order[pair[1]], pair
 
@@ -186,11 +181,11 @@ def _descending(token: bytes) -> str:
     return "".join(chr(255 - byte) for byte in token) + chr(256)
 
 
-def _room_for_tokens(vocab_size: int, special_tokens: Sequence[str]) -> int:
-    n_tokens = vocab_size - len(special_tokens)
-    if n_tokens < len(BYTES):
+def _room_for_merges(vocab_size: int, special_tokens: Sequence[str]) -> int:
+    n_merges = vocab_size - len(BYTES) - len(special_tokens)
+    if n_merges < 0:
         raise ValueError(
             f"vocab_size is {vocab_size}; want at least {len(BYTES) + len(special_tokens)}, "
             f"the 256 bytes and {len(special_tokens)} special tokens"
         )
-    return n_tokens
+    return n_merges

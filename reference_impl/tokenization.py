@@ -157,7 +157,7 @@ class Tokenizer:
                     words = self.pattern.findall(part)
                     ids.extend(chain.from_iterable(map(self._word_ids.__getitem__, words)))
         except UnicodeEncodeError:
-            raise _surrogate_error(text) from None
+            raise surrogate_error(text) from None
         return ids
 
     def decode(self, ids: Iterable[SupportsIndex]) -> str:
@@ -265,7 +265,8 @@ def _rank_function(
     return lambda left, right: ranks.get((left, right))
 
 
-def _surrogate_error(text: str) -> ValueError:
+def surrogate_error(text: str) -> ValueError:
+    """The error for a text that UTF-8 cannot write: half of a pair of UTF-16, left alone."""
     place = next(i for i, char in enumerate(text) if "\ud800" <= char <= "\udfff")
     return ValueError(
         f"character {place} is the lone surrogate {text[place]!r}, which UTF-8 cannot write; "
