@@ -36,9 +36,9 @@ def _table(slug: str, results: list[Graded]) -> Table:
     )
     table.add_column("student", no_wrap=True)
     for number in range(len(unit.exercises)):
-        table.add_column(str(number + 1), justify="center")
-    table.add_column("points", justify="right", no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis")
+        table.add_column(str(number + 1), justify="center", min_width=1, no_wrap=True)
+    table.add_column("points", justify="right", min_width=6, no_wrap=True)
+    table.add_column("why", overflow="fold")
     total = sum(exercise.points for exercise in unit.exercises)
     for graded in results:
         marks = [MARKS[v.status] for v in graded.verdicts]
@@ -61,11 +61,13 @@ def _print_remarks(results: list[Graded], console: Console) -> None:
     """Each student counts once a misunderstanding, at the first exercise that shows it."""
     for graded in results:
         if remark := _remark(graded):
-            console.print(f"  [bold]{graded.student}[/]: {escape(remark)}", highlight=False)
+            console.print(
+                f"  [bold]{graded.student}[/]: {escape(remark)}", highlight=False, soft_wrap=True
+            )
     counts: Counter = Counter()
     for graded in results:
         first = {v.misconception: v.exercise for v in reversed(graded.verdicts)}
         counts.update((exercise, name) for name, exercise in first.items() if name)
     for (exercise, name), count in counts.most_common(5):
         who = "1 student shows" if count == 1 else f"{count} students show"
-        console.print(f"  {who} [bold]{name}[/] in {exercise}")
+        console.print(f"  {who} [bold]{name}[/] in {exercise}", soft_wrap=True)
