@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from torch import Tensor
 
 Batch = tuple[Tensor, Tensor]  # inputs and targets, each Int "batch seq"
@@ -59,7 +59,7 @@ class RandomBatches:
     """
 
     def __init__(
-        self, token_ids: Int[Tensor, " n_tokens"], context_length: int, batch_size: int, seed: int
+        self, token_ids: Integer[Tensor, " n_tokens"], context_length: int, batch_size: int, seed: int
     ) -> None:
         self.token_ids, self.seed = token_ids, seed
         self.context_length, self.batch_size = context_length, batch_size
@@ -77,7 +77,7 @@ class RandomBatches:
 
 
 def sequential_batches(
-    token_ids: Int[Tensor, " n_tokens"], context_length: int, batch_size: int
+    token_ids: Integer[Tensor, " n_tokens"], context_length: int, batch_size: int
 ) -> Iterator[Batch]:
     """The whole text once, in order: every token but the first is a target exactly once.
 

@@ -28,10 +28,12 @@ def token_losses(
     tensor([6.9315e-01, 1.0000e+03])
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    # The largest becomes 0: no exponential overflows, and small losses keep all their digits.
+    # The softmax does not change, so no gradient has to pass through the maximum.
+    logits = logits - logits.detach().max(dim=-1, keepdim=True).values  # ... vocab
     ignored = targets == ignore_id
     index = targets.masked_fill(ignored, 0).long()  # any valid id: the result is not used
     target_logits = logits.gather(-1, index[..., None]).squeeze(-1)
-    # logsumexp takes the largest logit out before it exponentiates, so nothing overflows.
     return (logits.logsumexp(dim=-1) - target_logits).masked_fill(ignored, 0.0)
 
 

@@ -65,7 +65,7 @@ BESIROGLU = ParametricLoss(  # Besiroglu et al. 2024 (arXiv 2404.10102), table 1
     E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658
 )
 
-# Where the search starts from: E and the logarithms of A and B (Hoffmann et al. 2022, appendix D.3).
+# Where the searches start (Hoffmann et al. 2022, appendix D.3).
 GRID = tuple(
     product(
         (-1.0, -0.5, 0.0, 0.5, 1.0),  # ln E
