@@ -12,6 +12,7 @@ import numpy as np
 from reference_impl.autograd import topological_order
 from reference_impl.mlp import sum_to_shape
 
+Numbers = np.ndarray | np.number | list | int | float
 Pullback = Callable[[np.ndarray], np.ndarray]
 
 
@@ -32,7 +33,7 @@ class Array:
 
     def __init__(
         self,
-        data: np.ndarray | list | float,
+        data: Numbers,
         parents: tuple["Array", ...] = (),
         pullbacks: tuple[Pullback, ...] = (),
     ) -> None:
@@ -44,16 +45,16 @@ class Array:
     def __repr__(self) -> str:
         return f"Array({self.data!r})"
 
-    def __add__(self, other: "Array | np.ndarray | float") -> "Array":
+    def __add__(self, other: "Array | Numbers") -> "Array":
         other = as_array(other)
         return Array(self.data + other.data, (self, other), (lambda g: g, lambda g: g))
 
-    def __mul__(self, other: "Array | np.ndarray | float") -> "Array":
+    def __mul__(self, other: "Array | Numbers") -> "Array":
         other = as_array(other)
         pullbacks = (lambda g: g * other.data, lambda g: g * self.data)
         return Array(self.data * other.data, (self, other), pullbacks)
 
-    def __matmul__(self, other: "Array | np.ndarray") -> "Array":
+    def __matmul__(self, other: "Array | Numbers") -> "Array":
         other = as_array(other)
         if min(self.data.ndim, other.data.ndim) < 2:
             raise ValueError(
@@ -66,7 +67,7 @@ class Array:
         )
         return Array(self.data @ other.data, (self, other), pullbacks)
 
-    def __pow__(self, exponent: float) -> "Array":
+    def __pow__(self, exponent: int | float) -> "Array":
         """Each number to the power of a plain number, which is not 0."""
         pullback = lambda g: g * exponent * self.data ** (exponent - 1)  # noqa: E731
         return Array(self.data**exponent, (self,), (pullback,))
@@ -101,25 +102,25 @@ class Array:
     def __neg__(self) -> "Array":
         return self * -1
 
-    def __sub__(self, other: "Array | np.ndarray | float") -> "Array":
+    def __sub__(self, other: "Array | Numbers") -> "Array":
         return self + -as_array(other)
 
-    def __truediv__(self, other: "Array | np.ndarray | float") -> "Array":
+    def __truediv__(self, other: "Array | Numbers") -> "Array":
         return self * as_array(other) ** -1
 
-    def __radd__(self, other: np.ndarray | float) -> "Array":
+    def __radd__(self, other: Numbers) -> "Array":
         return self + other
 
-    def __rmul__(self, other: np.ndarray | float) -> "Array":
+    def __rmul__(self, other: Numbers) -> "Array":
         return self * other
 
-    def __rsub__(self, other: np.ndarray | float) -> "Array":
+    def __rsub__(self, other: Numbers) -> "Array":
         return as_array(other) - self
 
-    def __rtruediv__(self, other: np.ndarray | float) -> "Array":
+    def __rtruediv__(self, other: Numbers) -> "Array":
         return as_array(other) / self
 
-    def __rmatmul__(self, other: np.ndarray) -> "Array":
+    def __rmatmul__(self, other: Numbers) -> "Array":
         return as_array(other) @ self
 
     def backward(self) -> None:
@@ -139,13 +140,14 @@ class Array:
         for node in order:
             if node.parents:
                 node.grad = np.zeros_like(node.data)
-        self.grad = self.grad + 1.0
+        self.grad += 1.0
         for node in reversed(order):
             for parent, pullback in zip(node.parents, node.pullbacks, strict=True):
-                parent.grad = parent.grad + sum_to_shape(pullback(node.grad), parent.data.shape)
+                share = np.asarray(pullback(node.grad))  # NumPy makes shape () a plain number
+                parent.grad += sum_to_shape(share, parent.data.shape)
 
 
-def as_array(numbers: Array | np.ndarray | list | float) -> Array:
+def as_array(numbers: Array | Numbers) -> Array:
     """Plain numbers as a leaf; an Array as it is.
 
     >>> as_array([1.0, 2.0])

@@ -27,7 +27,7 @@ class Value:
 
     def __init__(
         self,
-        data: float,
+        data: int | float,
         parents: tuple["Value", ...] = (),
         local_grads: tuple[float, ...] = (),
     ) -> None:
@@ -39,15 +39,15 @@ class Value:
     def __repr__(self) -> str:
         return f"Value({self.data:g}, grad={self.grad:g})"
 
-    def __add__(self, other: "Value | float") -> "Value":
+    def __add__(self, other: "Value | int | float") -> "Value":
         other = as_value(other)
         return Value(self.data + other.data, (self, other), (1.0, 1.0))
 
-    def __mul__(self, other: "Value | float") -> "Value":
+    def __mul__(self, other: "Value | int | float") -> "Value":
         other = as_value(other)
         return Value(self.data * other.data, (self, other), (other.data, self.data))
 
-    def __pow__(self, exponent: float) -> "Value":
+    def __pow__(self, exponent: "Value | int | float") -> "Value":
         """Self to the power of a plain number; TypeError for a Value, write (x.log() * y).exp()."""
         if isinstance(exponent, Value):
             raise TypeError("the exponent is a Value: write (x.log() * y).exp() for x ** y")
@@ -79,22 +79,22 @@ class Value:
     def __neg__(self) -> "Value":
         return self * -1
 
-    def __sub__(self, other: "Value | float") -> "Value":
+    def __sub__(self, other: "Value | int | float") -> "Value":
         return self + -as_value(other)
 
-    def __truediv__(self, other: "Value | float") -> "Value":
+    def __truediv__(self, other: "Value | int | float") -> "Value":
         return self * as_value(other) ** -1
 
-    def __radd__(self, other: float) -> "Value":
+    def __radd__(self, other: int | float) -> "Value":
         return self + other
 
-    def __rmul__(self, other: float) -> "Value":
+    def __rmul__(self, other: int | float) -> "Value":
         return self * other
 
-    def __rsub__(self, other: float) -> "Value":
+    def __rsub__(self, other: int | float) -> "Value":
         return as_value(other) - self
 
-    def __rtruediv__(self, other: float) -> "Value":
+    def __rtruediv__(self, other: int | float) -> "Value":
         return as_value(other) / self
 
     def backward(self) -> None:
@@ -122,7 +122,7 @@ class Value:
                 parent.grad += local_grad * node.grad
 
 
-def as_value(number: Value | float) -> Value:
+def as_value(number: Value | int | float) -> Value:
     """A plain number as a leaf; a Value as it is.
 
     >>> as_value(2)

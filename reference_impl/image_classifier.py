@@ -85,5 +85,10 @@ def accuracy(
     images: Float[Tensor, "examples 1 height width"],
     labels: Int[Tensor, " examples"],
 ) -> float:
-    """The share of images whose highest logit is that of their label."""
+    """The share of images whose highest logit is that of their label.
+
+    >>> images = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]])  # flattened, taken as the logits
+    >>> accuracy(nn.Flatten(), images, torch.tensor([0, 0]))
+    0.5
+    """
     return (model(images).argmax(dim=-1) == labels).float().mean().item()

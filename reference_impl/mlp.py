@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-Layer = tuple[Float[np.ndarray, "d_out d_in"], Float[np.ndarray, " d_out"]]
+# The underscores: every layer of a list has widths of its own.
+Layer = tuple[Float[np.ndarray, "_d_out _d_in"], Float[np.ndarray, " _d_out"]]
 
 
 def sum_to_shape(
@@ -36,7 +37,7 @@ def sum_to_shape(
     if new_axes < 0 or any(size not in (1, g) for size, g in zip(padded, grad.shape, strict=True)):
         raise ValueError(f"{shape} does not broadcast to {grad.shape}: pass the input's own shape")
     stretched = tuple(i for i, size in enumerate(padded) if size == 1)
-    return grad.sum(axis=stretched, keepdims=True).reshape(shape)
+    return np.asarray(grad.sum(axis=stretched, keepdims=True)).reshape(shape)
 
 
 def linear(
@@ -225,6 +226,12 @@ def train_mlp(
 
     Each epoch takes all examples once, in a new order. A learning rate that is too large lets the
     numbers overflow; then the losses become inf or NaN, without a warning, and stay so.
+
+    >>> layers, x = [(np.zeros((2, 1)), np.zeros(2))], np.array([[1.0]])
+    >>> rng = np.random.default_rng(0)
+    >>> steps = train_mlp(layers, x, np.array([0]), 0.1, epochs=3, batch=1, rng=rng)
+    >>> [round(loss, 3) for loss, layers in steps]  # from ln 2 downwards
+    [0.693, 0.598, 0.521]
     """
     for _ in range(epochs):
         order = rng.permutation(len(x))
@@ -248,6 +255,11 @@ def learning_rate_sweep(
     """The loss after `steps` steps on all examples at once, for each learning rate.
 
     Every rate begins anew from the same `layers`. Numbers that overflowed count as inf.
+
+    >>> layers, x = [(np.zeros((2, 1)), np.zeros(2))], np.array([[1.0], [2.0]])
+    >>> losses = learning_rate_sweep(layers, x, np.array([0, 1]), [0.0, 0.1, 50.0], steps=10)
+    >>> [round(loss, 2) for loss in losses]  # ln 2 stays; better; worse than at the start
+    [0.69, 0.63, 12.5]
     """
     losses = []
     for learning_rate in learning_rates:

@@ -29,7 +29,7 @@ def count_ngrams(token_ids: Tokens, n: int) -> Counter[tuple[int, ...]]:
     return Counter(tuple(token_ids[i : i + n]) for i in range(len(token_ids) - n + 1))
 
 
-def add_k(count: int, context_count: int, vocab_size: int, k: float) -> float:
+def add_k(count: int, context_count: int, vocab_size: int, k: int | float) -> float:
     """Probability of a token that came `count` times out of the `context_count` after a context.
 
     Each of the vocab_size tokens is given k occurrences that were never seen. So the denominator
@@ -56,7 +56,7 @@ class NGram:
     array([0.16666667, 0.5       , 0.33333333])
     """
 
-    def __init__(self, n: int, vocab_size: int, k: float = 1.0) -> None:
+    def __init__(self, n: int, vocab_size: int, k: int | float = 1.0) -> None:
         if n < 1:
             raise ValueError(f"n={n}: an n-gram has 1 token or more")
         self.n, self.vocab_size, self.k = n, vocab_size, k
@@ -93,8 +93,8 @@ class NGram:
     def nats(self, token_ids: Tokens) -> float:
         """The mean of -log probability over the predicted tokens: cross-entropy, in nats.
 
-        inf if one of them has probability 0, which only happens for k = 0. The perplexity is exp
-        of this number. Raises ValueError for a text with nothing to predict.
+        inf if one of them has probability 0, which only happens for k = 0. The perplexity
+        (loss.py) is exp of this number. Raises ValueError for a text with nothing to predict.
 
         >>> model = NGram(n=1, vocab_size=4, k=1)  # knows nothing yet: 1/4 for each token
         >>> math.exp(model.nats([3, 0, 2]))
