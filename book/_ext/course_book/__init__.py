@@ -57,11 +57,13 @@ from course_book import (
     maths,
     pages,
     slimming,
+    sources,
 )
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect every part."""
-    for part in (alternative_text, execution, exercise_box, labels, maths, pages, slimming):
+    parts = (alternative_text, execution, exercise_box, labels, maths, pages, slimming, sources)
+    for part in parts:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

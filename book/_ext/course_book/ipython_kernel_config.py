@@ -1,4 +1,4 @@
-"""What the kernels of the book's pages are told: figures are SVG and come out the same every time."""
+"""What the kernels of the pages are told: figures are SVG and come out the same every time."""
 
 c = get_config()  # noqa: F821  (IPython defines it)
 c.InlineBackend.figure_formats = {"svg"}

@@ -1,15 +1,16 @@
 """What every page loads and how its parts are named: the theme's pages, made light and accessible.
 
-Each change must find what it changes; where a new version of the theme is built differently, the
-build fails here and not the reader's screen reader.
+tests/book holds a browser against the result; a new version of the theme that is built differently
+shows there.
 """
 
 import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sphinx.util import logging
+from sphinx.config import Config
 
+KATEX_STYLE = "katex/katex.min.css"
 # Files that a page loads only if its article contains the words.
 NEEDED_BY = {
     "copybutton.js": 'class="highlight',
@@ -18,15 +19,26 @@ NEEDED_BY = {
     "design-tabs.js": "sd-tab-set",
     "sphinx-design.min.css": 'class="sd-',
     "mystnb.": 'class="cell',
-    "katex/katex.min.css": 'class="katex',
+    KATEX_STYLE: 'class="katex',
 }
-KATEX_STYLE = "katex/katex.min.css"
-AT_ONCE = ("documentation_options.js",)  # scripts in the page itself read what it defines
+AT_ONCE = "documentation_options.js"  # scripts in the page's own text read what it defines
+# The theme has these on every page, for icons that the icon font has, and for a search as you type.
+SUPERFLUOUS = re.compile(
+    r"<script[^>]*/(?:fontawesome|searchtools|language_data|searchindex)\.js[^>]*></script>"
+)
+VIEWPORT = re.compile(r'<meta name="viewport"[^>]*>')
 
-# (what the theme writes, what the page shall say): a landmark for each part of the page.
-LANDMARKS = []
-
-logger = logging.getLogger(__name__)
+# Landmarks, and names that contain what is seen: (where in the theme's HTML, what, by what).
+SEARCH = 'search-button__button pst-js-only" title="Search" aria-label="Search"'
+NAMES = [
+    ('<div id="pst-primary-sidebar"', "<div", '<div role="complementary" aria-label="Book"'),
+    (f"search-button-field {SEARCH}", ' aria-label="Search"', ""),
+    ('<summary><span class="toctree-toggle"', "<summary", '<summary aria-label="Pages below"'),
+    ('<summary aria-label="Toggle hidden content">', ' aria-label="Toggle hidden content"', ""),
+    ('<div class="citation"', "<div", '<div role="listitem"'),
+    (' role="doc-biblioentry"', ' role="doc-biblioentry"', ""),  # deprecated
+    ('title="Toggle primary sidebar"', "Toggle primary sidebar", "Contents of the book"),
+]
 
 
 def setup(app: Sphinx) -> None:
@@ -34,9 +46,10 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", _add_templates)
     app.connect("html-page-context", _lighten, priority=900)
     app.add_css_file(KATEX_STYLE)
+    app.add_config_value("comments_config", {}, "env")  # Jupyter Book sets it in any case
 
 
-def _add_templates(app: Sphinx, config) -> None:
+def _add_templates(app: Sphinx, config: Config) -> None:
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
 
 
@@ -44,41 +57,25 @@ def _lighten(app: Sphinx, page: str, template: str, context: dict, doctree) -> N
     body = context.get("body") or ""
     for kind in ("script_files", "css_files"):
         context[kind] = [asset for asset in context[kind] if _is_needed(str(asset.filename), body)]
+    searches = page == "search"  # it runs its scripts in the order of its text
     for script in context["script_files"]:
-        name = str(script.filename or "")
-        if name and not name.endswith(AT_ONCE):
+        script.attributes.pop("defer", None)  # the pages share these objects
+        if script.filename and AT_ONCE not in str(script.filename) and not searches:
             script.attributes["defer"] = "defer"
-    context["without_scripts"] = _without_scripts
-    context["without_search"] = _without_search
-    context["with_landmarks"] = _with_landmarks
+    context["light_head"] = lambda head: VIEWPORT.sub("", head if searches else _light(head))
+    context["light"] = _light
+    context["well_named"] = _well_named
 
 
 def _is_needed(name: str, body: str) -> bool:
     return all(word in body for file, word in NEEDED_BY.items() if file in name)
 
 
-def _without_scripts(html: str, *names: str) -> str:
-    for name in names:
-        html = _replace(html, rf'<script[^>]*src="[^"]*{re.escape(name)}[^"]*"></script>', "")
-    return html
+def _light(html: str) -> str:
+    return SUPERFLUOUS.sub("", html)
 
 
-def _without_search(html: str) -> str:
-    """The theme loads the whole search index on every page, for a search as you type not in use."""
-    html = _replace(html, r'<meta name="viewport"[^>]*>', "")  # the base template writes one
-    if "searchindex.js" in html:
-        html = _without_scripts(html, "searchtools.js", "language_data.js", "searchindex.js")
-    return html
-
-
-def _with_landmarks(html: str) -> str:
-    for old, new in LANDMARKS:
-        html = _replace(html, re.escape(old), new)
-    return html
-
-
-def _replace(html: str, pattern: str, new: str) -> str:
-    html, count = re.subn(pattern, lambda match: new, html)
-    if not count:
-        logger.warning("the theme no longer writes %s: amend pages.py", pattern, type="course")
+def _well_named(html: str) -> str:
+    for where, what, by in NAMES:
+        html = html.replace(where, where.replace(what, by))
     return html

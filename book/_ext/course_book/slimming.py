@@ -19,7 +19,7 @@ UNUSED = ["scripts/fontawesome.js", "**/*.map", "**/*.LICENSE.txt", "locales", "
 UNUSED += ["**/*webpack-macros.html"]
 
 WORD = re.compile(r"[\w-]+")
-ICON = re.compile(r"\\([ef][0-9a-f]{3})\b")  # an icon font's character, as CSS writes it
+ICON = re.compile("[\ue000-\uf8ff]")  # where icon fonts have their characters
 FONT_FORMATS = re.compile(r'url\(([^)]*?/fa-[^)]*)\.woff2\)\s*format\("woff2"\)(,\s*url\([^}]*)?')
 
 
@@ -42,8 +42,9 @@ def _slim(app: Sphinx, error: Exception | None) -> None:
     icons = set()
     for path in static.rglob("*.css"):
         style = purge(path.read_text(encoding="utf-8"), words)
-        path.write_text(FONT_FORMATS.sub(r'url(\1.woff) format("woff")', style), encoding="utf-8")
-        icons.update(int(code, 16) for code in ICON.findall(style))
+        style = FONT_FORMATS.sub(r'url(\1.woff) format("woff")', style)
+        path.write_text(f'@charset "utf-8";{style}', encoding="utf-8")
+        icons.update(map(ord, ICON.findall(style)))
     for font in static.glob("vendor/fontawesome/webfonts/*.ttf"):
         font.with_suffix(".woff").write_bytes(only_glyphs(font, icons))
         font.unlink()
