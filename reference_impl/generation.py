@@ -25,7 +25,6 @@ class Model(Protocol):
     def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache: ...
 
 
-@torch.inference_mode()
 def generate(
     model: Model,
     token_ids: Sequence[int],
@@ -60,12 +59,21 @@ def generate(
             "used): give a shorter prompt, or keep only its last tokens"
         )
     for start in range(0, len(token_ids), prefill_chunk):
-        chunk = torch.tensor([token_ids[start : start + prefill_chunk]])  # 1 seq
-        logits = model.next_logits(chunk, cache)  # 1 vocab
+        logits = _run(model, token_ids[start : start + prefill_chunk], cache)  # 1 vocab
     for n_left in reversed(range(min(max_new_tokens, room + 1))):
-        token = sampler(logits)  # 1
-        if token.item() in stop_ids:
+        token_id = int(sampler(logits).item())
+        if token_id in stop_ids:
             return
-        yield int(token.item())
+        yield token_id
         if n_left:  # the last token is not run: nothing follows from it
-            logits = model.next_logits(token[:, None], cache)  # 1 vocab
+            logits = _run(model, [token_id], cache)
+
+
+def _run(model: Model, token_ids: list[int], cache: KVCache) -> Tensor:
+    """Logits after `token_ids`, without gradients.
+
+    Around each call, not around the generator: there it would hold between the tokens too, in the
+    caller's own code.
+    """
+    with torch.inference_mode():
+        return model.next_logits(torch.tensor([token_ids]), cache)

@@ -112,11 +112,13 @@ class GGUFFile:
         self._position = 4
         try:
             self.metadata, self.tensors, data_start = self._header()
-        except (struct.error, KeyError, UnicodeDecodeError, OverflowError) as error:
+        except (struct.error, KeyError, TypeError, ArithmeticError, UnicodeDecodeError) as error:
             raise self._damaged(f"its header cannot be read, {error!r}") from error
-        end = max((info.offset + info.n_bytes for info in self.tensors.values()), default=0)
-        if data_start + end > len(self._bytes):
-            raise self._damaged(f"{data_start + end} bytes expected, {len(self._bytes)} found")
+        for name, info in self.tensors.items():
+            if prod(info.shape) % info.type.block_size or info.offset % 4:
+                raise self._damaged(f"tensor {name!r} has a shape or place it cannot have")
+            if data_start + info.offset + info.n_bytes > len(self._bytes):
+                raise self._damaged(f"tensor {name!r} lies beyond its {len(self._bytes)} bytes")
         self._data = torch.frombuffer(self._bytes, dtype=torch.uint8)[data_start:]
 
     def tensor(self, name: str) -> Float[Tensor, "..."]:
@@ -146,6 +148,8 @@ class GGUFFile:
             metadata[name] = self._value(*self._take("I"))
         tensors = dict(self._tensor_info() for _ in range(n_tensors))
         alignment = metadata.get("general.alignment", 32)
+        if alignment % 8:
+            raise self._damaged(f"alignment {alignment} is no multiple of 8")
         return metadata, tensors, -(-self._position // alignment) * alignment
 
     def _tensor_info(self) -> tuple[str, TensorInfo]:

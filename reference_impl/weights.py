@@ -113,6 +113,10 @@ def config_from_gguf(file: GGUFFile) -> ModelConfig:
         raise GGUFError(
             f"{file.path} does not state {error}, which the model's shape needs: {HOW_TO_GET_THEM}"
         ) from error
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise GGUFError(
+            f"{file.path} states no possible model ({error}): {HOW_TO_GET_THEM}"
+        ) from error
 
 
 def load_decoder(file: GGUFFile, dtype: torch.dtype = torch.float32) -> Decoder:
