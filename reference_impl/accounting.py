@@ -181,7 +181,7 @@ class TrainingPlan:
 
     name: str
     config: ModelConfig
-    n_tokens: float
+    n_tokens: int | float
     machine: Machine
     n_machines: int
     utilisation: float = 0.4

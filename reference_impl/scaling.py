@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from scipy.optimize import minimize
+
+Number = int | float
+Numbers = Sequence[Number] | Num[np.ndarray, " runs"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class ParametricLoss:
         """
         return self.E + self.A / n_parameters**self.alpha + self.B / n_tokens**self.beta
 
-    def optimum(self, compute: float) -> tuple[float, float]:
+    def optimum(self, compute: Number) -> tuple[float, float]:
         """The N and D of lowest loss among all with 6 N D = compute.
 
         N = G (C/6)^(beta/(alpha+beta)) and D = (C/6)^(alpha/(alpha+beta)) / G, where
@@ -78,9 +81,9 @@ GRID = tuple(
 
 
 def fit_parametric_loss(
-    n_parameters: Sequence[float],
-    n_tokens: Sequence[float],
-    losses: Sequence[float],
+    n_parameters: Numbers,
+    n_tokens: Numbers,
+    losses: Numbers,
     delta: float = 1e-3,
     n_searches: int = 60,
 ) -> ParametricLoss:
@@ -154,7 +157,7 @@ def huber_and_slope(
     return float(huber.sum()), np.array(gradient)
 
 
-def training_flops(n_parameters: float, n_tokens: float) -> float:
+def training_flops(n_parameters: Number, n_tokens: Number) -> Number:
     """C = 6 N D: per parameter and token 2 FLOPs forward and 4 backward, attention left out.
 
     Source: Kaplan et al. 2020, section 2.1. `accounting.training_flops` counts exactly.
@@ -165,7 +168,7 @@ def training_flops(n_parameters: float, n_tokens: float) -> float:
     return 6 * n_parameters * n_tokens
 
 
-def petaflop_s_days(flops: float) -> float:
+def petaflop_s_days(flops: Number) -> float:
     """How many days a machine doing 10^15 operations a second needs.
 
     >>> round(petaflop_s_days(training_flops(175e9, 300e9)))  # GPT-3: reported 3640
