@@ -14,7 +14,7 @@ Does not handle: mixed precision, and GPUs beyond moving batches to the model's 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from reference_impl.loss import IGNORE_ID, token_losses
 from reference_impl.optimizer import AdamW, clip_gradients
 
 
+@runtime_checkable
 class Batches(Protocol):
     """Batch number `step`: the model's inputs, then the targets. The same on every call."""
 
@@ -70,7 +71,7 @@ def train(
     first = checkpoints.restore(model, optimizer, world) if checkpoints else 0
     for number in range(first, n_steps):
         model.train()  # at every step: the caller may have measured in between
-        optimizer.learning_rate = learning_rate(number)
+        optimizer.learning_rate = float(learning_rate(number))
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
             torch.manual_seed(mixed_seed(seed, number, world.rank))
             loss = add_gradients(model, batches[number], n_micro_batches, world)
