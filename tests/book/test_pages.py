@@ -1,15 +1,17 @@
 """Every page of the book in a real browser, light and dark, phone and desktop, without network."""
 
-from dataclasses import dataclass
+import gzip
+import re
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PHONE = {"width": 360, "height": 800}
-DESKTOP = {"width": 1280, "height": 900}
+SCREENS = {"phone": {"width": 360, "height": 800}, "desktop": {"width": 1280, "height": 900}}
 
 
 def pages() -> list[str]:
@@ -29,15 +31,16 @@ def pages() -> list[str]:
 
 @dataclass
 class Visit:
-    """What one visit to a page saw; axe's findings by screen."""
+    """What the visits to a page in one colour scheme saw, on each screen where they may differ."""
 
-    requests: list[str]
-    errors: list[str]
-    overflow: int
-    cut: list[str]
-    violations: dict[str, list[str]]
-    images: list[dict]
-    text: str
+    requests: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    overflow: dict[str, int] = field(default_factory=dict)
+    cut_off: dict[str, list[str]] = field(default_factory=dict)
+    violations: dict[str, list[str]] = field(default_factory=dict)
+    images: list[dict] = field(default_factory=list)
+    text: str = ""
+    background: str = ""
 
 
 @pytest.fixture(scope="session")
@@ -55,28 +58,45 @@ def visit(book, browser):
 
 
 def _visit(browser, path: Path, scheme: str, axe: str) -> Visit:
-    context = browser.new_context(offline=True, color_scheme=scheme, viewport=PHONE)
-    page = context.new_page()
-    requests, errors = [], []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(path.as_uri(), wait_until="load")
-    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    cut = page.evaluate(CUT_OFF)
-    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-    page.evaluate(axe)
-    violations = {"phone": _violations(page)}
-    page.set_viewport_size(DESKTOP)
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    violations["desktop"] = _violations(page)
-    images = page.evaluate(
-        "[...document.images].map(i => ({src: i.src, alt: i.alt, width: i.naturalWidth}))"
-    )
-    text = page.evaluate(VISIBLE_TEXT)
-    context.close()
-    return Visit(requests, errors, overflow, cut, violations, images, text)
+    visit = Visit()
+    for screen, size in SCREENS.items():
+        context = browser.new_context(offline=True, color_scheme=scheme, viewport=size)
+        page = context.new_page()
+        page.on("request", lambda request: visit.requests.append(request.url))
+        page.on("console", lambda message: note(visit, message))
+        page.on("pageerror", lambda error: visit.messages.append(str(error)))
+        page.goto(path.as_uri(), wait_until="load")
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        page.evaluate(SETTLED)
+        visit.overflow[screen] = page.evaluate(OVERFLOW)
+        visit.cut_off[screen] = page.evaluate(CUT_OFF)
+        visit.images = page.evaluate(IMAGES)
+        visit.text = page.evaluate(VISIBLE_TEXT)
+        visit.background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.evaluate(axe)
+        found = page.evaluate(f"axe.run({AXE}).then(result => result.violations)")
+        nodes = [f"{rule['id']}: {node['html'][:150]}" for rule in found for node in rule["nodes"]]
+        visit.violations[screen] = nodes
+        context.close()
+    return visit
 
+
+def note(visit: Visit, message) -> None:
+    """Keep what the browser complains of."""
+    if message.type in ("error", "warning"):
+        visit.messages.append(message.text)
+
+
+# --- what is asked of the page -------------------------------------------------------------------
+
+# Letters are loaded, and what follows from their size is drawn.
+SETTLED = """document.fonts.ready.then(() => new Promise(
+  done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))
+))"""
+
+OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
+
+IMAGES = "[...document.images].map(i => ({src: i.src, alt: i.alt, width: i.naturalWidth}))"
 
 # The page's text without code and without what KaTeX keeps for screen readers.
 VISIBLE_TEXT = """(() => {
@@ -100,11 +120,6 @@ CUT_OFF = """(() => {
 AXE = "{preload: false, rules: {'label-content-name-mismatch': {enabled: true}}}"
 
 
-def _violations(page) -> list[str]:
-    found = page.evaluate(f"axe.run({AXE}).then(result => result.violations)")
-    return [f"{v['id']}: {node['html'][:150]}" for v in found for node in v["nodes"]]
-
-
 everywhere = pytest.mark.parametrize("page", pages())
 both = pytest.mark.parametrize("scheme", ["light", "dark"])
 
@@ -116,17 +131,33 @@ def test_asks_nobody(visit, page, scheme):
     assert abroad == []
 
 
+@everywhere
+def test_a_page_is_light(visit, page):
+    assert weight(visit(page, "light").requests) < 200_000
+
+
+def weight(requests: list[str]) -> int:
+    """Bytes that a page's files weigh on their way to the reader, text compressed."""
+    found = {unquote(urlsplit(url).path) for url in requests if url.startswith("file:")}
+    total = 0
+    for path in map(Path, sorted(found)):
+        data = path.read_bytes()
+        packed = path.suffix in (".woff", ".woff2", ".png", ".jpg")
+        total += len(data if packed else gzip.compress(data, mtime=0))
+    return total
+
+
 @both
 @everywhere
 def test_no_console_message(visit, page, scheme):
-    assert visit(page, scheme).errors == []
+    assert visit(page, scheme).messages == []
 
 
 @both
 @everywhere
-def test_no_sideways_scroll_on_a_phone(visit, page, scheme):
-    assert visit(page, scheme).overflow <= 0
-    assert visit(page, scheme).cut == []
+def test_nothing_is_cut_off_and_the_page_does_not_scroll_sideways(visit, page, scheme):
+    assert max(visit(page, scheme).overflow.values()) <= 0
+    assert visit(page, scheme).cut_off == {"phone": [], "desktop": []}
 
 
 @both
@@ -150,3 +181,40 @@ def test_no_raw_tex(visit, page):
     text = visit(page, "light").text
     for sign in ("\\(", "\\[", "$$", "\\frac", "\\sum", "\\text", "\\operatorname"):
         assert sign not in text
+
+
+# --- the colours of figures ----------------------------------------------------------------------
+
+STYLE = (ROOT / "book" / "_ext" / "course_book" / "matplotlibrc").read_text(encoding="utf-8")
+COLOURS = re.findall(r'"([0-9a-f]{6})"', STYLE)  # the cycle C0, C1, ...
+COLOURS += re.findall(r"(?:labelcolor|text\.color): ([0-9a-f]{6})", STYLE)
+
+
+@pytest.mark.parametrize("colour", sorted(set(COLOURS)))
+def test_figure_colours_can_be_read_on_light_and_dark(visit, colour):
+    drawn = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    for scheme, seen in {"light": drawn, "dark": turned_round(drawn)}.items():
+        found = re.findall(r"\d+", visit("book/intro", scheme).background)[:3]
+        assert contrast(seen, [int(part) / 255 for part in found]) >= 4.5
+
+
+def turned_round(colour: list[float]) -> list[float]:
+    """What CSS makes of a colour with `invert(1) hue-rotate(180deg)` (course.css).
+
+    The matrix is the one of the Filter Effects specification for an angle of 180 degrees.
+    """
+    r, g, b = (1 - part for part in colour)
+    matrix = [(-0.574, 1.430, 0.144), (0.426, 0.430, 0.144), (0.426, 1.430, -0.856)]
+    return [min(1.0, max(0.0, x * r + y * g + z * b)) for x, y, z in matrix]
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    """The contrast ratio of WCAG 2 of two sRGB colours."""
+    darker, lighter = sorted(luminance(colour) for colour in (one, other))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: list[float]) -> float:
+    """The relative luminance of WCAG 2."""
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b

@@ -46,7 +46,7 @@ def _box(exercises: list, notebook: str, hint: list[str]) -> list[str]:
     lines = [f"::::{{admonition}} Exercise{'s' * many}", ":class: exercise", ""]
     for exercise in exercises:
         points = f"{exercise.points:g} point{'s' * (exercise.points != 1)}"
-        facts = f"{exercise.minutes} minutes · {exercise.difficulty} · {points}"
+        facts = f"{exercise.minutes}\N{NO-BREAK SPACE}minutes · {exercise.difficulty} · {points}"
         lines += [f"- **{exercise.title}** ({facts})"]
     lines += ["", f"{{doc}}`Open the notebook <{notebook}>` ·"]
     lines += [f"{{download}}`download it <{notebook}.ipynb>`", ""]

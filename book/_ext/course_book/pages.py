@@ -24,7 +24,7 @@ NEEDED_BY = {
 AT_ONCE = "documentation_options.js"  # scripts in the page's own text read what it defines
 # The theme has these on every page, for icons that the icon font has, and for a search as you type.
 SUPERFLUOUS = re.compile(
-    r"<script[^>]*/(?:fontawesome|searchtools|language_data|searchindex)\.js[^>]*></script>"
+    r'<script[^>]*["/](?:fontawesome|searchtools|language_data|searchindex)\.js[^>]*></script>'
 )
 VIEWPORT = re.compile(r'<meta name="viewport"[^>]*>')
 

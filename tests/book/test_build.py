@@ -1,0 +1,162 @@
+"""What the build refuses, and that its parts do what they say."""
+
+import doctest
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import course_book
+import nbformat
+import pytest
+from course_book import alternative_text, execution, maths, slimming
+
+from grading.book import build
+from grading.exercise import CourseError, load_exercise, unit_slugs
+from tests.book import links
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = """---
+kernelspec: {name: python3, display_name: Python 3}
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+---
+"""
+CELL = """
+```{code-cell} ipython3
+%s
+```
+"""
+PLOT = "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])"
+FAULTY = f"""{HEADER}
+# Faulty
+
+![](picture.svg)
+
+<img src="_static/course.css">
+
+[nowhere](#no-such-label)
+{{cite}}`nobody1900`
+
+$$ \\frac{{1 $$
+
+:::{{exercise}} attention/no_such_exercise
+:::
+{CELL % PLOT}
+{CELL % "raise RuntimeError('the cell that fails')"}
+"""
+HASH = "![3f994c23a949d471d4cb69440ca8a787bd23cbdce0ab7dc1f4a5d340e321ac00.svg](picture.svg)"
+
+
+@pytest.fixture
+def small_book(tmp_path) -> Path:
+    """A repository with the book's own configuration and no page but those a test writes."""
+    root = tmp_path / "repository"
+    (root / "book").mkdir(parents=True)
+    shutil.copy(ROOT / "_config.yml", root)
+    for name in ("_ext", "_static"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "book" / name, root / "book" / name, ignore=ignore)
+    shutil.copy(ROOT / "book" / "references.bib", root / "book")
+    (root / "book" / "picture.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', encoding="utf-8"
+    )
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
+    return root
+
+
+def write(root: Path, text: str) -> None:
+    """Write the one page of the small book."""
+    (root / "book" / "page.md").write_text(text, encoding="utf-8")
+
+
+def test_every_fault_is_named(small_book):
+    write(small_book, FAULTY + HASH)
+    with pytest.raises(CourseError) as raised:
+        build(small_book)
+    message = str(raised.value)
+    assert "a figure of cell 1 of book/page tells nothing" in message
+    assert message.count("an image of book/page tells nothing") == 3  # none, raw, and the hash
+    for part in (
+        "no-such-label",
+        'could not find bibtex key "nobody1900"',
+        "this formula cannot be set: KaTeX parse error",
+        "There is no exercise 'attention/no_such_exercise'",
+        "RuntimeError: the cell that fails",
+    ):
+        assert part in message
+    assert "page.md:" in message
+
+
+def test_a_sound_page_builds_and_its_figure_repeats(small_book):
+    alt = "---\nmystnb: {image: {alt: A line that rises.}}\n---\n"
+    write(small_book, f"{HEADER}\n# Sound\n\n$x^2$ ![A dot](picture.svg)\n{CELL % (alt + PLOT)}")
+    index = build(small_book)
+    page = (index.parent / "book" / "page.html").read_text(encoding="utf-8")
+    first = _figure(index)
+    assert 'alt="A line that rises."' in page and 'class="katex"' in page
+    assert "<dc:date>" not in first and "background" not in first
+    assert not re.search(r'id="patch_1".{0,200}style="fill: #ffffff"', first, re.DOTALL)
+
+    shutil.rmtree(small_book / "_build")  # the cache, too: the cell runs again
+    assert _figure(build(small_book)) == first
+
+
+def _figure(index: Path) -> str:
+    (figure,) = [p for p in index.parent.glob("_images/*.svg") if p.stem != "picture"]
+    return figure.read_text(encoding="utf-8")
+
+
+def test_results_are_kept_only_while_the_code_is_the_same(tmp_path):
+    (tmp_path / "reference_impl").mkdir()
+    code = tmp_path / "reference_impl" / "norms.py"
+    code.write_text("eps = 1e-5\n", encoding="utf-8")
+    before = execution.fingerprint(tmp_path)
+    assert execution.fingerprint(tmp_path) == before
+    code.write_text("eps = 1e-6\n", encoding="utf-8")
+    assert execution.fingerprint(tmp_path) != before
+
+
+@pytest.mark.parametrize("module", [alternative_text, slimming, course_book])
+def test_docstring_examples(module):
+    assert doctest.testmod(module).failed == 0
+
+
+def test_script_and_style_of_the_formulas_are_of_one_version():
+    script = maths.KATEX.read_text(encoding="utf-8")
+    style = (ROOT / "book/_static/katex/katex.min.css").read_text(encoding="utf-8")
+    update = (ROOT / "book/_ext/update_katex.py").read_text(encoding="utf-8")
+    (version,) = re.findall(r'^VERSION = "([\d.]+)"$', update, re.MULTILINE)
+    assert f'.katex-version:after{{content:"{version}"}}' in style
+    assert f'version:"{version}"' in script
+
+
+def test_an_exercise_box_tells_what_the_exercise_says(small_book):
+    notebook = small_book / "exercises" / "05_attention" / "05_attention.ipynb"
+    notebook.parent.mkdir(parents=True)
+    cells = [nbformat.v4.new_markdown_cell("# Exercises\n\n[back](../../book/page.md#label)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), notebook)
+    with (small_book / "_toc.yml").open("a", encoding="utf-8") as toc:
+        toc.write("chapters:\n- file: exercises/05_attention/05_attention\n")
+    box = ":::{exercise} attention/causal_mask\nCompare *positions*.\n:::"
+    write(small_book, f"# Page\n\n(label)=\n## Section\n\n{box}\n")
+
+    index = build(small_book)
+    page = (index.parent / "book" / "page.html").read_text(encoding="utf-8")
+    exercise = load_exercise("attention/causal_mask")
+    assert f"<strong>{exercise.title}</strong>" in page
+    assert f"{exercise.minutes}\xa0minutes · {exercise.difficulty} · {exercise.points:g} " in page
+    assert "<details" in page and "Compare <em>positions</em>." in page
+    assert links.faults(index.parent) == []  # the notebook, its download, and the way back
+
+
+# --- the built book ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_notebooks_are_shown_unexecuted_and_can_be_downloaded(book, slug):
+    folder = book / "exercises" / slug
+    page = (folder / f"{slug}.html").read_text(encoding="utf-8")
+    assert "cell_output" not in page
+    source = (ROOT / "exercises" / slug / f"{slug}.ipynb").read_bytes()
+    offered = re.findall(r'href="([^"]*\.ipynb)"', page)
+    assert any((folder / unquote(link)).resolve().read_bytes() == source for link in offered)
