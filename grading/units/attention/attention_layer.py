@@ -247,6 +247,8 @@ EXERCISE = Exercise(
     difficulty="hard",
     link="attention-layer",
     cases=cases,
+    rtol=3e-4,
+    atol=3e-5,
     misconceptions=MISCONCEPTIONS,
     alternatives={
         "written_out": written_out,

@@ -46,12 +46,12 @@ def patchy(rng: Generator, *shape: int) -> np.ndarray:
 
 
 def loud_hidden_keys(rng: Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Inputs q and k, and a mask: one query scores about 500 at hidden keys, else about -500."""
-    inputs = queries_and_keys(rng, 2, 3, q_seq=5, kv_seq=7, head_dim=11, scale=9.0)
+    """Inputs q and k, and a mask: one query scores about 175 at hidden keys, else about -175."""
+    inputs = queries_and_keys(rng, 2, 3, q_seq=5, kv_seq=7, head_dim=11)
     mask = patchy(rng, 2, 1, 5, 7)
     signs = np.where(mask[0, 0, 0], -1, 1)[:, None]  # of query 0 in sequence 0, head 0
-    inputs["q"][0, 0, 0] = 27
-    inputs["k"][0, 0] = signs * (np.abs(inputs["k"][0, 0]) + 3)
+    inputs["q"][0, 0, 0] = 6
+    inputs["k"][0, 0] = signs * (np.abs(inputs["k"][0, 0]) + 8)
     return inputs, mask
 
 

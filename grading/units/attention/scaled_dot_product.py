@@ -188,8 +188,8 @@ EXERCISE = Exercise(
     difficulty="easy",
     link="attention-query-key-value",
     cases=cases,
-    rtol=5e-4,
-    atol=5e-5,
+    rtol=1e-3,  # scores above 100 round by about 1e-5 in float32, and values by their weights
+    atol=2e-4,
     misconceptions=MISCONCEPTIONS,
     alternatives={
         "all_in_one": all_in_one,
