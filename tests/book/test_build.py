@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
-import course_book
 import nbformat
 import pytest
 from course_book import alternative_text, execution, maths, slimming
@@ -116,9 +115,10 @@ def test_results_are_kept_only_while_the_code_is_the_same(tmp_path):
     assert execution.fingerprint(tmp_path) != before
 
 
-@pytest.mark.parametrize("module", [alternative_text, slimming, course_book])
+@pytest.mark.parametrize("module", [alternative_text, slimming])
 def test_docstring_examples(module):
-    assert doctest.testmod(module).failed == 0
+    results = doctest.testmod(module)
+    assert results.attempted and not results.failed
 
 
 def test_script_and_style_of_the_formulas_are_of_one_version():

@@ -55,7 +55,7 @@ def purge(style: str, words: set[str]) -> str:
     """A style sheet without the selectors that name a class or an id outside `words`.
 
     >>> purge(".used, .not-used { top: 0 } .gone { top: 1px } p:not(.x) { top: 2px }", {"used"})
-    '.used{ top: 0 }p:not(.x) { top: 2px }'
+    '.used{ top: 0 }p:not(.x){ top: 2px }'
     """
     rules = tinycss2.parse_stylesheet(style, skip_comments=True, skip_whitespace=True)
     return "".join(_purged(rule, words) for rule in rules)
