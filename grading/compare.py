@@ -140,7 +140,7 @@ def _first_wrong(want: np.ndarray, have: np.ndarray, wrong: np.ndarray, axes: st
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     words = axes.split() if len(axes.split()) == want.ndim else [""] * want.ndim
     place = ", ".join(f"{word} {i}".strip() for word, i in zip(words, index, strict=True))
-    text = f"first at [{place}]: `{_show(have[index])}`, expected `{_show(want[index])}`"
+    text = f"first at [{place}]: yours is `{_show(have[index])}`, expected `{_show(want[index])}`"
     return f"{text}. {int(wrong.sum())} of {wrong.size} values differ."
 
 
