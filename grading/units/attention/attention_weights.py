@@ -271,13 +271,6 @@ ABOUT_MASKS = (
         ((HIDE, "pass"),),
     ),
     Misconception(
-        "masked-then-renormalised",
-        "Masking the finished weights and dividing by what is left works on paper; where a hidden "
-        "key has nearly all the weight, what is left rounds to 0 / 0. Hide the scores instead.",
-        "attention-mask-before-softmax",
-        ((HIDE, "pass"), (ZERO, "weights = weights * mask / (weights * mask).sum(-1, True)")),
-    ),
-    Misconception(
         "mask-filled-with-0",
         "Hidden scores are set to 0, and a score of 0 is a score like any other: e to the 0 is 1, "
         "so the hidden keys still get weight.",
@@ -299,23 +292,6 @@ ABOUT_MASKS = (
         ((HIDE, 'scores = scores + ~mask * float("-inf")'), (ZERO, "pass")),
     ),
     Misconception(
-        "mask-too-weak",
-        "Hidden scores get a number like -100, which large scores still outweigh: only -inf, or "
-        "the most negative number of the dtype, hides a key whatever the scores are.",
-        "attention-mask-before-softmax",
-        ((HIDE, HIDE.replace('float("-inf")', "-100.0")), (ZERO, "pass")),
-    ),
-    Misconception(
-        "mask-changed",
-        "The weights are right, but the mask was inverted in place: its owner now holds the "
-        "opposite, and the next layer hides what this one showed. Make a new tensor with `~`.",
-        "attention-causal-mask",
-        (
-            (HIDE, HIDE.replace("~mask", "mask.logical_not_()")),
-            (ZERO, ZERO.replace("~mask", "mask")),
-        ),
-    ),
-    Misconception(
         "fully-masked-nan",
         "A query that may attend to nothing gets NaN, because a softmax of only -inf divides 0 by "
         "0; its weights should be zeros, or one such row spoils everything after it.",
@@ -328,6 +304,30 @@ ABOUT_MASKS = (
         "because their scores are all the same large negative number: such a row should be zeros.",
         "attention-fully-masked",
         ((HIDE, HIDE.replace('float("-inf")', "-1e9")), (ZERO, "pass")),
+    ),
+    Misconception(
+        "mask-too-weak",
+        "Hidden scores get a number like -100, which large scores still outweigh: only -inf, or "
+        "the most negative number of the dtype, hides a key whatever the scores are.",
+        "attention-mask-before-softmax",
+        ((HIDE, HIDE.replace('float("-inf")', "-100.0")), (ZERO, "pass")),
+    ),
+    Misconception(
+        "masked-then-renormalised",
+        "Masking the finished weights and dividing by what is left works on paper; where a hidden "
+        "key has nearly all the weight, what is left rounds to 0 / 0. Hide the scores instead.",
+        "attention-mask-before-softmax",
+        ((HIDE, "pass"), (ZERO, "weights = weights * mask / (weights * mask).sum(-1, True)")),
+    ),
+    Misconception(
+        "mask-changed",
+        "The weights are right, but the mask was inverted in place: its owner now holds the "
+        "opposite, and the next layer hides what this one showed. Make a new tensor with `~`.",
+        "attention-causal-mask",
+        (
+            (HIDE, HIDE.replace("~mask", "mask.logical_not_()")),
+            (ZERO, ZERO.replace("~mask", "mask")),
+        ),
     ),
 )
 
