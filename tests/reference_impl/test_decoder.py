@@ -18,6 +18,8 @@ SHAPES = [
     {"n_heads": 6, "n_kv_heads": 1},
     {"n_heads": 3, "n_kv_heads": 1, "head_dim": 14, "d_model": 42},
     {"tied_embeddings": False},
+    # Widths that the fast decoder cuts into pieces.
+    {"vocab_size": 64, "d_model": 48, "head_dim": 16, "d_ff": 80},
     {"n_layers": 1, "n_heads": 3, "n_kv_heads": 1, "rope_theta": 10000.0, "norm_eps": 1e-5},
 ]
 

@@ -10,19 +10,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_impl.attention import causal_mask, grouped_query_attention
-from reference_impl.fast_decoder import FastDecoder, causal_attention, row_product, turn
+from reference_impl.fast_decoder import (
+    PIECES,
+    FastDecoder,
+    causal_attention,
+    fastest_float32_linear,
+    one_dnn_linear,
+    product,
+    turn,
+)
 from reference_impl.positions import apply_rope, rope_angles
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("out_width", [1, 7, PIECES, 5 * PIECES])
 @pytest.mark.parametrize("shape", [(5,), (1, 5), (1, 1, 5), (2, 1, 5), (1, 3, 5)])
-def test_row_product_is_a_linear_layer(threads, n_threads, shape):
+def test_product_is_a_linear_layer(threads, n_threads, dtype, out_width, shape):
     threads(n_threads)
     torch.manual_seed(0)
-    x, weight = torch.randn(shape), torch.randn(12, 5)
-    torch.testing.assert_close(row_product(x, weight), F.linear(x, weight))
-    odd = torch.randn(7, 5)  # a number of rows that no number of threads above 1 divides
-    torch.testing.assert_close(row_product(x, odd), F.linear(x, odd))
+    tolerance = {torch.float32: 1e-5, torch.bfloat16: 5e-2}[dtype]
+    x, weight = torch.randn(shape).to(dtype), torch.randn(out_width, 5).to(dtype)
+    expected = F.linear(x.double(), weight.double()).to(dtype)
+    torch.testing.assert_close(product(x, weight), expected, rtol=0, atol=tolerance)
+    # A row that is a view into a larger tensor, as the last position of a prompt is.
+    rows = torch.randn(1, 3, 10).to(dtype)[:, -1, ::2]
+    expected = F.linear(rows.double(), weight.double()).to(dtype)
+    torch.testing.assert_close(product(rows, weight), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
+def test_without_one_dnn_it_is_torch_s_linear(monkeypatch, error):
+    assert fastest_float32_linear() in (one_dnn_linear, F.linear)
+
+    def broken(*args):
+        raise error
+
+    monkeypatch.setattr("reference_impl.fast_decoder.one_dnn_linear", broken)
+    assert fastest_float32_linear() is F.linear
+    monkeypatch.setattr("reference_impl.fast_decoder.one_dnn_linear", lambda x, weight: x)
+    assert fastest_float32_linear() is F.linear
 
 
 @given(start=st.integers(0, 90), seq=st.integers(1, 5))
