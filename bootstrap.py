@@ -15,6 +15,7 @@ syntax younger than Python 2.7, and ASCII only.
 from __future__ import print_function
 
 import argparse
+import ctypes
 import hashlib
 import json
 import os
@@ -166,6 +167,15 @@ def find_chromium():
         r"C:\Program Files\Google\Chrome\Application\chrome.exe",
     ]
     return next((place for place in places if os.path.exists(place)), None)
+
+
+def loads(library):
+    """Whether this system has the shared library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def read(path):
@@ -322,15 +332,20 @@ class Bootstrap(object):
 
     def system_tools(self):
         """What the tests need from the operating system; installed only as root on Debian."""
-        if find_chromium():
+        missing = [] if find_chromium() else ["chromium"]
+        # Playwright's own program is linked to it, and a bare Debian lacks it.
+        if sys.platform == "linux" and not loads("libatomic.so.1"):
+            missing.append("libatomic1")
+        if not missing:
             return
+        listed = " and ".join(missing)
         if shutil.which("apt-get") and os.geteuid() == 0:
-            self.say("Installing chromium with apt-get")
-            if self.apt(["chromium"]):
+            self.say("Installing %s with apt-get" % listed)
+            if self.apt(missing):
                 return
         self.say(
-            "No Chromium or Chrome is here, so the book is not tested in a browser: install one "
-            "(Debian's package is chromium), or set CHROMIUM to its path."
+            "The book is not tested in a browser: install %s (Debian's names; Google Chrome is "
+            "as good as Chromium, and CHROMIUM may name its path)." % listed
         )
 
     def apt(self, packages):

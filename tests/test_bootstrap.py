@@ -358,30 +358,49 @@ def test_silence_is_noticed_while_lines_are_read():
     assert [line for line in lines if line is not None] == []
 
 
-def test_a_missing_browser_is_named_with_its_cure(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("CHROMIUM", str(tmp_path / "nowhere"))
-    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None)
-    Bootstrap(str(tmp_path)).system_tools()
-    said = capsys.readouterr().out
-    assert said.startswith("No Chromium or Chrome is here")
-    assert said.count("\n") == 1
-    assert "CHROMIUM" in said
-
-
-def test_as_root_on_debian_the_browser_is_installed(tmp_path, monkeypatch):
+@pytest.fixture
+def bare_system(tmp_path, monkeypatch):
+    """A Linux without Chromium and libatomic; the list of what was run on it."""
     (tmp_path / ".venv").mkdir()
     ran = []
 
     def run(command, **_):
-        ran.append(command)
+        ran.append(" ".join(command))
         return subprocess.CompletedProcess(command, 0)
 
+    monkeypatch.setattr(bootstrap.sys, "platform", "linux")
     monkeypatch.setattr(bootstrap, "find_chromium", lambda: None)
+    monkeypatch.setattr(bootstrap, "loads", lambda library: False)
     monkeypatch.setattr(bootstrap.shutil, "which", lambda name: "/usr/bin/" + name)
-    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0, raising=False)
     monkeypatch.setattr(bootstrap.subprocess, "run", run)
+    return ran
+
+
+def test_as_root_on_debian_the_browser_is_installed(tmp_path, bare_system, monkeypatch):
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0, raising=False)
     Bootstrap(str(tmp_path)).system_tools()
-    assert ran == [
-        ["apt-get", "update"],
-        ["apt-get", "install", "-y", "--no-install-recommends", "chromium"],
-    ]
+    install = "apt-get install -y --no-install-recommends chromium libatomic1"
+    assert bare_system == ["apt-get update", install]
+
+
+def test_elsewhere_a_missing_browser_is_named_with_its_cure(
+    tmp_path, bare_system, monkeypatch, capsys
+):
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 1000, raising=False)
+    Bootstrap(str(tmp_path)).system_tools()
+    said = capsys.readouterr().out
+    assert bare_system == []
+    assert said.startswith("The book is not tested in a browser: install chromium and libatomic1")
+    assert said.count("\n") == 1
+
+
+def test_a_browser_named_by_hand_is_taken(tmp_path, monkeypatch):
+    browser = tmp_path / "my-browser"
+    monkeypatch.setenv("CHROMIUM", str(browser))
+    assert bootstrap.find_chromium() is None
+    browser.touch()
+    assert bootstrap.find_chromium() == str(browser)
+
+
+def test_a_library_that_is_not_there_does_not_load():
+    assert not bootstrap.loads("libnothing-of-this-name.so.1")
