@@ -15,7 +15,6 @@ syntax younger than Python 2.7, and ASCII only.
 from __future__ import print_function
 
 import argparse
-import ctypes
 import hashlib
 import json
 import os
@@ -171,6 +170,8 @@ def find_chromium():
 
 def loads(library):
     """Whether this system has the shared library."""
+    import ctypes  # some self-built Pythons lack it; only the tests come here
+
     try:
         ctypes.CDLL(library)
     except OSError:
