@@ -169,7 +169,7 @@ def transformers_peer() -> tuple[str, Tokenizer, Callable[[str], list[int]]]:
             file.path.parent, gguf_file=file.path.name, local_files_only=True
         )
     theirs.model_max_length = int(1e30)  # a long text is meant here
-    return "transformers SmolLM2", tokenizer_from_gguf(file), theirs.encode
+    return "transformers SmolLM2", tokenizer_from_gguf(file, "gpt-2"), theirs.encode
 
 
 def row(what: str, peer: str, theirs: float, ours: float) -> dict:

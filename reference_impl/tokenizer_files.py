@@ -106,17 +106,16 @@ def bytes_of_unicode(tokens: Iterable[str]) -> list[bytes]:
 
 
 def tokenizer_from_gguf(
-    source: str | PathLike | Mapping[str, Any] | Any, pre_tokenizer: str | None = "gpt-2"
+    source: str | PathLike | Mapping[str, Any] | Any, pre_tokenizer: str | None = None
 ) -> Tokenizer:
     """The byte-level BPE tokenizer in a GGUF file's metadata.
 
     `source` is a path, an open `GGUFFile` or `gguf.GGUFReader`, or the metadata as a mapping.
     `pre_tokenizer` names the pattern that cuts words, one of GGUF_PATTERNS; None takes the name
-    in the file.
+    in the file. For SmolLM2 that is "smollm": as in training, each digit is cut out first.
 
-    The default gives the ids of transformers, which does not read that name. For SmolLM2 the
-    name is "smollm": as in training, each digit is cut out first. The two differ chiefly where
-    several spaces or line breaks stand before a digit ("\\n\\n1." is 4 tokens, or 3).
+    transformers does not read that name and uses "gpt-2". The two differ chiefly where several
+    spaces or line breaks stand before a digit ("\\n\\n1." is 3 tokens, and 4 there).
 
     Raises FileNotFoundError without the file, ValueError where it has no byte-level BPE.
     """

@@ -57,11 +57,10 @@ def test_gguf_metadata():
 
 
 def test_gguf_pre_tokenizer_is_the_callers_or_the_files():
-    assert tokenizer_from_gguf(metadata()).pattern.pattern == GGUF_PATTERNS["gpt-2"]
     for name in ("gpt-2", "smollm"):
         chosen = tokenizer_from_gguf(metadata(), pre_tokenizer=name)
         assert chosen.pattern.pattern == GGUF_PATTERNS[name]
-        of_file = tokenizer_from_gguf(metadata(pre=name), pre_tokenizer=None)
+        of_file = tokenizer_from_gguf(metadata(pre=name))
         assert of_file.pattern.pattern == GGUF_PATTERNS[name]
 
 
@@ -80,8 +79,8 @@ def test_gguf_reader_path_and_metadata_give_one_tokenizer(tmp_path):
     writer.write_tensors_to_file()
     writer.close()
     for source in (path, str(path), gguf.GGUFReader(path)):
-        tokenizer = tokenizer_from_gguf(source, pre_tokenizer=None)
-        expected = tokenizer_from_gguf(tiny, pre_tokenizer=None)
+        tokenizer = tokenizer_from_gguf(source)
+        expected = tokenizer_from_gguf(tiny)
         assert tokenizer.__reduce__() == expected.__reduce__()
 
 
@@ -107,7 +106,7 @@ def test_gguf_reader_path_and_metadata_give_one_tokenizer(tmp_path):
 )
 def test_bad_gguf_metadata(changes, message):
     with pytest.raises(ValueError, match=message):
-        tokenizer_from_gguf(metadata(**changes), pre_tokenizer=None)
+        tokenizer_from_gguf(metadata(**changes))
 
 
 def test_bad_gguf_files(tmp_path):
