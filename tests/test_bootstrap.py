@@ -1,7 +1,7 @@
 """bootstrap.py says what is wrong in one line, does nothing twice, and mends what was cut short.
 
 Nothing is downloaded: `python -m pip` is a stand-in of a few lines wherever pip's answer is what
-matters, and the one real pip asks a closed port of this machine.
+matters, and where the real pip runs it asks a closed port of this machine.
 """
 
 import ast
@@ -299,33 +299,38 @@ def test_old_pythons_of_this_machine_can_read_it():
         assert done.stderr.count("\n") == 1
 
 
-def test_without_a_network_the_real_pip_fails_in_one_line(tmp_path):
-    for name in ("requirements.lock", "requirements-data.lock"):
-        (tmp_path / name).write_text("einops==0.8.2\n")
-    (tmp_path / "pyproject.toml").write_text("[project]\n")
-    shutil.copy(SOURCE, tmp_path)
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
-    environment = kept | {
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": "http://127.0.0.1:9",
-        "PIP_RETRIES": "1",
-        "PIP_NO_CACHE_DIR": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, "bootstrap.py"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "installing failed: no connection to the package index" in done.stderr
-    assert "127.0.0.1" in (tmp_path / ".venv" / "bootstrap.log").read_text()
+def test_without_a_network_the_real_pip_is_explained(sandbox, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("PIP_")] + ["PYTHONPATH"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    (sandbox.folder / "requirements.lock").write_text("a-package-that-is-not-here==1.0\n")
+    boot = sandbox.bootstrap()
+    with pytest.raises(Trouble, match="no connection to the package index"):
+        boot.run()
+    assert "127.0.0.1" in Path(boot.log).read_text()
     # pip failed before it wrote anything, so the next run goes on with this environment.
-    assert Bootstrap(str(tmp_path)).sound(
-        json.loads((tmp_path / ".venv/bootstrap.json").read_text())
-    )
+    assert boot.sound(boot.load())
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "line"),
+    [
+        (Trouble("it failed. Do this"), 1, "bootstrap.py: it failed. Do this.\n"),
+        (OSError(28, "No space left on device"), 1, "bootstrap.py: the disk is full."),
+        (KeyboardInterrupt(), 130, "\nbootstrap.py: stopped. Run the same command again"),
+    ],
+)
+def test_every_failure_ends_in_one_line_and_a_status(failure, status, line, monkeypatch, capsys):
+    def fail(self, test):
+        raise failure
+
+    monkeypatch.setattr(Bootstrap, "run", fail)
+    assert bootstrap.main([]) == status
+    said = capsys.readouterr().err
+    assert said.startswith(line)
+    assert said.strip().count("\n") == 0
 
 
 def test_progress_shows_long_work_in_few_lines(monkeypatch):
