@@ -112,7 +112,15 @@ def test_results_are_kept_only_while_the_code_is_the_same(tmp_path):
     before = execution.fingerprint(tmp_path)
     assert execution.fingerprint(tmp_path) == before
     code.write_text("eps = 1e-6\n", encoding="utf-8")
-    assert execution.fingerprint(tmp_path) != before
+    after = execution.fingerprint(tmp_path)
+    assert after != before
+
+    (tmp_path / "grading").mkdir()
+    (tmp_path / "grading" / "judge.py").write_text("", encoding="utf-8")
+    assert execution.fingerprint(tmp_path) == after  # no page uses it
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "page.md").write_text("from grading import check", encoding="utf-8")
+    assert execution.fingerprint(tmp_path) != after
 
 
 @pytest.mark.parametrize("module", [alternative_text, slimming])

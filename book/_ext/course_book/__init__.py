@@ -17,7 +17,8 @@ the build fails without it:
     figure, axes = plt.subplots()
     ```
 
-Figure, from a file: `![What it shows](_static/picture.svg)`, or `{figure}` with `:alt:`.
+Figure, from a file: `![What it shows](_static/picture.svg)`, or `{figure}` with `:alt:`. An SVG
+that shall keep its colours on a dark page gets the class `as-it-is`.
 
 Exercise box (title, minutes, difficulty, points and links come from the exercise itself; the body
 is a hint that unfolds; several exercises are separated by commas):

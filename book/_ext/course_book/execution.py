@@ -6,6 +6,8 @@ cells of a page, and would show old numbers after a change in reference_impl.
 
 import hashlib
 import os
+import re
+import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -14,6 +16,8 @@ from sphinx.config import Config
 HERE = Path(__file__).parent
 STYLE = HERE / "matplotlibrc"
 KERNEL_CONFIG = HERE / "ipython_kernel_config.py"
+USES_GRADING = re.compile(r"^ *(from|import) grading\b", re.MULTILINE)
+KEPT = 4  # caches of earlier states, for whoever goes back and forth between two
 
 
 def setup(app: Sphinx) -> None:
@@ -30,14 +34,27 @@ def _prepare(app: Sphinx, config: Config) -> None:
     # Kernels inherit these: the page looks the same whoever builds it.
     os.environ["IPYTHONDIR"] = str(profile.parent)
     os.environ["MATPLOTLIBRC"] = str(STYLE)
-    config.nb_execution_cache_path = str(build / ".jupyter_cache" / fingerprint(root))
+    cache = build / ".jupyter_cache" / fingerprint(root)
+    config.nb_execution_cache_path = str(cache)
+    _keep_newest(cache)
 
 
 def fingerprint(root: Path) -> str:
     """Names the state of all code that cells may use: ours, the packages' versions, the style."""
-    files = [*sorted(root.glob("reference_impl/**/*.py")), STYLE, KERNEL_CONFIG]
-    files += sorted(root.glob("requirements*.lock"))
+    folders = ["reference_impl"]
+    if any(USES_GRADING.search(page.read_text("utf-8")) for page in root.glob("book/*.md")):
+        folders.append("grading")
+    files = [file for folder in folders for file in sorted(root.glob(f"{folder}/**/*.py"))]
+    files += [STYLE, KERNEL_CONFIG, *sorted(root.glob("requirements*.lock"))]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _keep_newest(cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    os.utime(cache)
+    caches = sorted(filter(Path.is_dir, cache.parent.iterdir()), key=lambda c: c.stat().st_mtime)
+    for old in caches[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
