@@ -44,8 +44,8 @@ class Trouble(Exception):
     """Something the reader has to mend; the message says what failed and what to do."""
 
 
-# What pip and venv print, and what it means to the reader. The first that is found counts: a
-# full disk or a package that does not build can follow a network hiccup that pip got over.
+# What pip and venv print, and what it means to the reader. The first that is found counts. The
+# network comes late: anything else can follow a hiccup that pip got over.
 SYMPTOMS = [
     (
         r"No space left on device|Errno 28\b|not enough space on the disk"
@@ -56,6 +56,20 @@ SYMPTOMS = [
         r"Failed (?:to build|building wheel for) (?P<package>[\w.-]+)",
         "{package} has no wheel for {python} on {platform} and does not build here. "
         "Take Python {oldest} to {newest} ({choose}), " + AGAIN,
+    ),
+    (
+        r"ensurepip is not available|No module named '?(?:venv|ensurepip)'?",
+        "this Python comes without its venv module. On Debian or Ubuntu: "
+        "apt install python{minor}-venv, " + AGAIN,
+    ),
+    (
+        r"Permission denied|Errno 13\b|Access is denied",
+        "no permission to write. Close the programs that use .venv (JupyterLab, an editor) and "
+        "check who owns this folder, " + AGAIN,
+    ),
+    (
+        r"MemoryError|Cannot allocate memory",
+        "not enough memory. Close other programs, " + AGAIN,
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
@@ -75,20 +89,6 @@ SYMPTOMS = [
         r"No matching distribution found for (?P<package>[\w.-]+)",
         "{package} was not found for {python} on {platform}. If the network is there, "
         "take Python {oldest} to {newest} ({choose}), " + AGAIN,
-    ),
-    (
-        r"ensurepip is not available|No module named '?(?:venv|ensurepip)'?",
-        "this Python comes without its venv module. On Debian or Ubuntu: "
-        "apt install python{minor}-venv, " + AGAIN,
-    ),
-    (
-        r"Permission denied|Errno 13\b|Access is denied",
-        "no permission to write. Close the programs that use .venv (JupyterLab, an editor) and "
-        "check who owns this folder, " + AGAIN,
-    ),
-    (
-        r"MemoryError|Cannot allocate memory",
-        "not enough memory. Close other programs, " + AGAIN,
     ),
 ]
 
@@ -260,7 +260,7 @@ class Bootstrap(object):
         state = self.load()
         if state and self.sound(state):
             return
-        if os.path.isdir(self.venv) and os.listdir(self.venv) and not state:
+        if not state and os.path.exists(os.path.join(self.venv, "pyvenv.cfg")):
             raise Trouble(
                 "there is a .venv here that bootstrap.py did not make. "
                 "Rename or delete that folder, " + AGAIN
@@ -269,7 +269,7 @@ class Bootstrap(object):
             self.say("Making .venv again: %s." % self.unsound(state))
             shutil.rmtree(self.venv)
         self.say("Making .venv with Python %s" % dotted(sys.version_info))
-        os.mkdir(self.venv)
+        os.makedirs(self.venv, exist_ok=True)
         state = {"folder": self.root, "steps": {}, "doing": "environment"}
         self.save(state)
         # The Python below a virtual environment, in case one is active.
@@ -352,7 +352,7 @@ class Bootstrap(object):
     def apt(self, packages):
         """True if apt-get installed them; its output goes to the log."""
         environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        with open(self.log, "a") as log:
+        with open(self.log, "a", encoding="utf-8") as log:
             for command in (
                 ["apt-get", "update"],
                 ["apt-get", "install", "-y", "--no-install-recommends"] + packages,
@@ -376,47 +376,46 @@ class Bootstrap(object):
         Hashes are left out on purpose: a CPU build of torch carries the same version and
         another hash.
         """
-        locks = [
-            os.path.join(self.root, name)
-            for name in ("requirements.lock", "requirements-test.lock")
-        ]
+        files = ("requirements.lock", "requirements-test.lock")
+        locks = [os.path.join(self.root, name) for name in files]
+        universal = ["--universal", "--fork-strategy", "fewest", "pyproject.toml"]
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.check_call([sys.executable, "-m", "venv", folder])
-            binaries = os.path.dirname(self.python.replace(self.venv, folder))
-            python = os.path.join(binaries, os.path.basename(self.python))
-            uv = os.path.join(binaries, "uv")
-            subprocess.check_call([python, "-m", "pip", "install", "--quiet", UV])
-
-            def compile_lock(output, *arguments):
-                command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate"]
-                command += ["-o", output]
-                # torch has wheels for macOS 14 and newer; uv would ask for macOS 13.
-                environment = dict(os.environ, MACOSX_DEPLOYMENT_TARGET="14.0")
-                subprocess.check_call(
-                    command + list(arguments),
-                    cwd=self.root,
-                    env=environment,
-                    stdout=subprocess.DEVNULL,
-                )
-                return [line for line in read(output).splitlines() if not GPU_PACKAGES.match(line)]
-
-            universal = ["--universal", "--fork-strategy", "fewest", "pyproject.toml"]
+            uv = self.make_uv(folder)
             both = os.path.join(folder, "both.txt")
             write(both, "".join(read(lock) for lock in locks if os.path.exists(lock)))
-            everything = compile_lock(both, "--all-extras", *universal)
+            everything = self.resolve(uv, both, ["--all-extras"] + universal)
             write(both, "\n".join(everything))
-            course = compile_lock(os.path.join(folder, "course.txt"), "-c", both, *universal)
+            course = self.resolve(uv, os.path.join(folder, "one.txt"), ["-c", both] + universal)
             tests = [line for line in everything if line not in course]
             head = "# Written by `python bootstrap.py --lock` from pyproject.toml."
             for path, part in ((locks[0], course), (locks[1], tests)):
                 write(path, "\n".join([head] + part) + "\n")
                 self.say("%s: %d packages" % (os.path.basename(path), len(part)))
-            for minor in range(OLDEST[1], NEWEST[1] + 1):
-                for platform in PLATFORMS:
-                    target = ["--python-version", "3.%d" % minor, "--python-platform", platform]
-                    target += ["--only-binary", ":all:"] + locks
-                    checked = compile_lock(os.path.join(folder, "checked.txt"), *target)
-                    self.say("3.%d on %s: %d wheels" % (minor, platform, len(checked)))
+            self.check_wheels(uv, os.path.join(folder, "checked.txt"), locks)
+
+    def check_wheels(self, uv, output, locks):
+        """Fail unless every Python on every platform finds a wheel of all that it is to get."""
+        for minor in range(OLDEST[1], NEWEST[1] + 1):
+            for platform in PLATFORMS:
+                target = ["--python-version", "3.%d" % minor, "--python-platform", platform]
+                wheels = self.resolve(uv, output, target + ["--only-binary", ":all:"] + locks)
+                self.say("3.%d on %s: %d wheels" % (minor, platform, len(wheels)))
+
+    def make_uv(self, folder):
+        """Install the resolver into a throw-away environment; its path."""
+        subprocess.check_call([sys.executable, "-m", "venv", folder])
+        python = self.python.replace(self.venv, folder)
+        subprocess.check_call([python, "-m", "pip", "install", "--quiet", UV])
+        return os.path.join(os.path.dirname(python), "uv")
+
+    def resolve(self, uv, output, arguments):
+        """The lines of a lock that uv writes to `output`, without what torch brings by itself."""
+        command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "-o", output]
+        # torch has wheels for macOS 14 and newer; uv would ask for macOS 13.
+        environment = dict(os.environ, MACOSX_DEPLOYMENT_TARGET="14.0")
+        nowhere = subprocess.DEVNULL
+        subprocess.check_call(command + arguments, cwd=self.root, env=environment, stdout=nowhere)
+        return [line for line in read(output).splitlines() if not GPU_PACKAGES.match(line)]
 
 
 def lines_or_silence(stream, seconds=15):
@@ -460,12 +459,12 @@ class Progress(object):
             self.say("      still at work after %d s" % (time.time() - self.since))
             return
         self.lines = self.lines[-400:] + [line]
-        big = re.match(r"\s*Downloading (?:\S*/)?([^/\s]+?-[\d.]+)\S* \(([\d.]+ ?[MG]B)\)", line)
+        big = re.match(r"\s*Downloading (?:\S*/)?([^/\s]+?-[\d.]+)\S* \((\d\d.*MB|.*GB)\)", line)
         if re.match(r"(Collecting|Requirement already satisfied)", line):
             self.found += 1
             if self.found % 50 == 0 and self.found <= self.count:
                 self.say("      %d of %d found" % (self.found, self.count))
-        elif big and float(big.group(2)[:-2]) >= 10:
+        elif big:
             self.say("      downloading %s (%s)" % big.groups())
         elif "Retrying (" in line:
             self.say("      the network is slow or away: pip tries again")
@@ -498,6 +497,9 @@ def main(arguments=None):
             file=sys.stderr,
         )
         return 130
+    except subprocess.CalledProcessError as error:  # only --lock; uv has said why
+        print("bootstrap.py: %s failed; mend what it says above." % error.cmd[0], file=sys.stderr)
+        return 1
     except OSError as error:  # the disk, not pip: shutil, mkdir, the stamp itself
         print("bootstrap.py: %s." % explain(str(error)).rstrip("."), file=sys.stderr)
         return 1
