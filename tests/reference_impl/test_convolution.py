@@ -131,12 +131,13 @@ def test_half_precision_stays_half(half):
 def test_module_uses_its_weights_and_starts_with_the_right_spread():
     torch.manual_seed(0)
     module = Conv2d(16, 64, kernel=3, stride=2, padding=1)
-    x = torch.randn(2, 16, 8, 8)
-    expected = F.conv2d(x, module.weight, module.bias, stride=2, padding=1)
-    torch.testing.assert_close(module(x), expected)
     # 9216 weights: the estimated variance lies within 3 sqrt(2 / 9216) of the true one
     assert module.weight.var().item() * 16 * 9 / 2 == pytest.approx(1, abs=0.045)
     assert (module.bias == 0).all()
+    torch.nn.init.normal_(module.bias)  # a bias of 0 could be forgotten unseen
+    x = torch.randn(2, 16, 8, 8)
+    expected = F.conv2d(x, module.weight, module.bias, stride=2, padding=1)
+    torch.testing.assert_close(module(x), expected)
 
 
 def test_errors_say_what_to_do():

@@ -66,6 +66,13 @@ def test_sequences_equal_torch_in_values_and_gradients(kind, batch, seq, d_in, d
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_sequence_starts_from_zeros_as_in_torch(kind):
+    model = random_model(kind, 3, 5, seed=6)
+    x = torch.randn(2, 4, 3, dtype=torch.float64)
+    torch.testing.assert_close(model(x), torch_twin(model)(x)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_in_parts_with_the_state_carried_or_at_once(kind):
     model = random_model(kind, 3, 5, seed=0)
     x = torch.randn(2, 7, 3, dtype=torch.float64)
