@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# One of an axis, for places such as [batch 0, head 2]
+ONE = {"heads": "head", "kv_heads": "KV head", "n_layers": "layer", "seq": "position"}
+ONE |= {"q_seq": "query", "kv_seq": "key"}
 LOW_PRECISION = {"float16": 2e-3, "bfloat16": 2e-2}
 
 
@@ -138,7 +141,8 @@ def _low_precision(want: np.ndarray, have: np.ndarray, expected: dict, got: dict
 
 def _first_wrong(want: np.ndarray, have: np.ndarray, wrong: np.ndarray, axes: str) -> str:
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    words = axes.split() if len(axes.split()) == want.ndim else [""] * want.ndim
+    words = [ONE.get(word, word) for word in axes.split()]
+    words = words if len(words) == want.ndim else [""] * want.ndim
     place = ", ".join(f"{word} {i}".strip() for word, i in zip(words, index, strict=True))
     text = f"first at [{place}]: yours is `{_show(have[index])}`, expected `{_show(want[index])}`"
     return f"{text}. {int(wrong.sum())} of {wrong.size} values differ."

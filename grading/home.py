@@ -44,5 +44,6 @@ def check_at_home(exercise_id: str, answer: Any) -> HomeVerdict:
     seed = secrets.randbelow(2**31)
     evidence = kernel.run(trial(exercise, seed).request, answer)
     verdict = judge(exercise, seed, evidence, _shown)
-    _shown[exercise_id] = verdict.misconception
+    if verdict.status not in ("missing", "error"):
+        _shown[exercise_id] = verdict.misconception
     return HomeVerdict(verdict)

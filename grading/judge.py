@@ -145,8 +145,10 @@ def judge(
     if forbidden := sorted({name for case in evidence["cases"] for name in case["forbidden"]}):
         names = " and ".join(f"`{name}`" for name in forbidden)
         return verdict(exercise, 0, "refused", f"Write this one out yourself, without {names}.")
-    if _untouched(evidence):
-        return verdict(exercise, 0, "missing", "This exercise still waits for your code.")
+    if stub := _untouched(evidence):
+        called = [e.callable for e in _earlier(exercise) if e.callable == stub]
+        waits = f"`{stub}`, which you call," if called else "This exercise"
+        return verdict(exercise, 0, "missing", f"{waits} still waits for your code.")
     right = at.right(evidence)
     broken = _broken_property(exercise, evidence)
     if all(right) and broken is None:
@@ -175,11 +177,14 @@ def _well_formed(at: Trial, evidence: Mapping[str, Any]) -> bool:
     return True
 
 
-def _untouched(evidence: Mapping[str, Any]) -> bool:
+def _untouched(evidence: Mapping[str, Any]) -> str | None:
+    """The function whose stub was all that ran, if so."""
     errors = [case["error"] for case in evidence["cases"]]
     # torch raises this type too, for dtypes it does not know, but never without a message
     stub = ("NotImplementedError", "")
-    return all(e is not None and (e["type"], e["message"]) == stub for e in errors)
+    if all(e is not None and (e["type"], e["message"]) == stub for e in errors):
+        return str(errors[0].get("function"))
+    return None
 
 
 def _broken_property(exercise: Exercise, evidence: Mapping[str, Any]):
@@ -213,7 +218,7 @@ def _not_right(at: Trial, evidence, right: list[bool], broken, shown) -> Verdict
         name, message, anchor = found
         more = {"misconception": name, "anchor": anchor}
         details = [*_first_difference(at, evidence, right), *details]
-    elif broken is not None:
+    elif broken is not None and not _of_another_form(at, evidence, right):
         message, more = broken.message, {"anchor": broken.link}
         details = [*_first_difference(at, evidence, right), *details]
     else:
@@ -229,6 +234,14 @@ def _parts(at: Trial, right: list[bool]) -> tuple[float, list[str]]:
         earned += worth if ok else 0
         sentences.append(f"{'Right' if ok else 'Not yet'}: {part} ({worth:g}).")
     return earned, sentences if len(at.exercise.parts) > 1 else []
+
+
+def _of_another_form(at: Trial, evidence, right: list[bool]) -> bool:
+    """Whether the first wrong case differs in type, shape or dtype, which says more."""
+    text = at.difference(right.index(False), evidence) if False in right else None
+    return text is not None and text.startswith(
+        ("the shape", "the dtype", "it returned", "it raised")
+    )
 
 
 def _first_difference(at: Trial, evidence, right: list[bool]) -> list[str]:
@@ -252,11 +265,12 @@ def _diagnose(at: Trial, evidence, shown) -> tuple[str, str, str] | None:
     for m in at.exercise.misconceptions:
         if at.shows(evidence, at.wrong[m.name]):
             return m.name, m.message, m.link
-    where = "It goes wrong inside `{}`, or in the same step here: "
-    if found := _first_inherited(at, evidence, inherited, where):
-        return found
-    if not at.telling(evidence):  # errors alone are too little to blame two things at once
+    if not at.telling(evidence):  # errors alone are too little to blame anything further away
         return None
+    where = "It goes wrong inside `{}`, or in the same step here: "
+    unchecked = [(earlier, m) for earlier, m in inherited if earlier.id not in shown]
+    if found := _first_inherited(at, evidence, unchecked, where):
+        return found
     for first, second in combinations(at.exercise.misconceptions, 2):
         answer = wrong_answer(at.exercise, first, second)
         if answer is not None and at.behaves_like(evidence, answer):
@@ -274,8 +288,13 @@ def _first_inherited(at: Trial, evidence, candidates, where: str) -> tuple[str, 
 
 
 def _inherited(exercise: Exercise) -> Iterator[tuple[Exercise, Misconception]]:
+    for earlier in _earlier(exercise):
+        yield from ((earlier, m) for m in earlier.misconceptions)
+
+
+def _earlier(exercise: Exercise) -> Iterator[Exercise]:
+    """The exercises whose answers this one calls, directly or not."""
     unit = load_unit(exercise.unit)
     for needed in exercise.depends:
-        earlier = unit.by_id[needed]
-        yield from ((earlier, m) for m in earlier.misconceptions)
-        yield from _inherited(earlier)
+        yield unit.by_id[needed]
+        yield from _earlier(unit.by_id[needed])

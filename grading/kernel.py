@@ -94,6 +94,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
         "type": type(error).__name__,
         "message": str(error)[:500],
         "line": frames[-1].line if frames else None,
+        "function": frames[-1].name if frames else None,
     }
 
 

@@ -237,7 +237,7 @@ def judge_notebook(
     """The verdict of every exercise; each is also written into its check cell."""
     verdicts: list[Verdict] = []
     for exercise in unit.exercises:
-        shown = {v.exercise: v.misconception for v in verdicts}
+        shown = {v.exercise: v.misconception for v in verdicts if v.status != "missing"}
         said = _judge_exercise(notebook, exercise, seed, folder, shown)
         verdicts.append(said)
         write_verdict(notebook, exercise, said, book)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Attention
+# # Exercises: Attention
 #
 # In this notebook you write nine short functions. Together they are the attention layer of a
 # modern language model. At the end your layer runs on the weights of SmolLM2-135M, and you read
@@ -291,7 +291,7 @@ def attention_layer(
 
     q_width is n_heads * head_dim, kv_width n_kv_heads * head_dim; neither needs to be d_model.
     A projection is `x @ weight.T`. `mask` goes to the attention as it is: None hides nothing.
-    No positions, no residual, no norm: those belong to other units.
+    No positions, no residual, no norm: those belong to other chapters.
     Source: Vaswani et al. 2017, section 3.2.2; Ainslie et al. 2023.
 
     >>> x = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
@@ -310,7 +310,7 @@ def attention_layer(
 # %% [markdown]
 # Here come the published weights of SmolLM2-135M. Your layer gets those of the model's first layer
 # and the vectors of a real sentence. The model also turns q and k by their positions, which is
-# unit 4's work: the angles are 0 here, so that nothing turns, and the two must agree.
+# the work of chapter 4: the angles are 0 here, so that nothing turns, and the two must agree.
 
 # %% tags=["demo"]
 from reference_impl.weights import load_smollm2

@@ -44,7 +44,11 @@ def test_equal_enough(expected, got):
         (ONES.bool(), ONES, "the dtype is float32, expected bool"),
         (ONES.long(), ONES, "the dtype is float32, expected int64"),
         (ONES / 3, (ONES / 3).bfloat16(), "only to the precision of bfloat16"),
-        (ONES, ONES * torch.tensor([1, 1, 2.0]), "first at [0, 2]: yours is `2`, expected `1`. 2 of 6"),
+        (
+            ONES,
+            ONES * torch.tensor([1, 1, 2.0]),
+            "first at [0, 2]: yours is `2`, expected `1`. 2 of 6",
+        ),
         (ONES, ONES * float("nan"), "`nan`, expected `1`"),
         (True, 1, "it returned `1`, expected `True`"),
         (1, True, "it returned `True`, expected `1`"),

@@ -104,8 +104,30 @@ def test_an_inherited_mistake_is_named_at_its_root():
     sure = judge(exercise, SEED, evidence, {earlier.id: wrong.name})
     assert sure.misconception == wrong.name
     assert f"inherits it from `{earlier.callable}`" in sure.message
-    other = judge(exercise, SEED, evidence, {earlier.id: "another-name"})
-    assert other == unsure
+    for passed_or_other in (None, "another-name"):  # then the fault is this piece's own
+        own = judge(exercise, SEED, evidence, {earlier.id: passed_or_other})
+        assert "inside" not in own.message and "inherits" not in own.message
+
+
+def test_an_unsolved_function_that_is_called_is_the_one_that_waits():
+    exercise = load_exercise("attention/scaled_dot_product")
+    namespace = {}
+    exec(
+        "def attention_weights(q, k, mask=None):\n    raise NotImplementedError()\n"
+        "def scaled_dot_product_attention(q, k, v, mask=None):\n"
+        "    return attention_weights(q, k, mask) @ v",
+        namespace,
+    )
+    said = said_of(exercise, namespace["scaled_dot_product_attention"])
+    assert said.status == "missing"
+    assert said.message == "`attention_weights`, which you call, still waits for your code."
+
+
+def test_a_wrong_shape_is_said_before_a_broken_relation():
+    exercise = load_exercise("attention/scaled_dot_product")
+    right = solution_of(exercise)
+    said = said_of(exercise, lambda *inputs: right(*inputs)[..., :1, :])
+    assert "the shape is" in said.message
 
 
 def test_two_mistakes_at_once_are_both_named():

@@ -127,6 +127,13 @@ MISCONCEPTIONS = (
         ((OUT, "merge_heads(attended)"),),
     ),
     Misconception(
+        "heads-not-merged",
+        "The heads are still apart when the output projection comes: merge them first, so that "
+        "each position has one long vector again.",
+        "attention-split-merge",
+        ((OUT, "attended @ o_proj.T"),),
+    ),
+    Misconception(
         "output-projection-transposed",
         "o_proj is used the wrong way round. Its rows belong to the outputs, as in `nn.Linear`: "
         "multiply by its transpose, like the other three.",

@@ -178,9 +178,9 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "parked-heads-nan",
-        "A head that puts everything on position 0 leaves 0 for the rest, and 0 / 0 is NaN. Such "
-        "a head looks at no word: its share is 0.",
-        "attention-fully-masked",
+        "Heads that park more than 0.9 of the row on position 0 are kept: their crumbs look like "
+        "attention, and where nothing is left, 0 / 0 is NaN. Their share is 0.",
+        "attention-reading-maps",
         ((PARKED, "share"),),
     ),
     Misconception(
