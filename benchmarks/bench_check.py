@@ -77,7 +77,7 @@ def main() -> None:
     exercises = [e for slug in unit_slugs() for e in load_unit(slug).exercises]
     rows = [measure(exercise, repeat) for exercise in exercises]
     print_rows(rows)
-    write_result("check", rows)
+    write_result("check", rows, "torch")
 
 
 if __name__ == "__main__":

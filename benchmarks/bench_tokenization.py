@@ -13,15 +13,12 @@ import argparse
 import copy
 import json
 import os
-import platform
 import sys
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import chain, pairwise
 from pathlib import Path
@@ -31,6 +28,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread each
 
 import regex
 import tiktoken
+from hardware import describe
 
 from reference_impl.bpe_training import merge_pair, train_bpe, train_bpe_naive
 from reference_impl.tokenization import Tokenizer
@@ -182,32 +180,12 @@ def row(what: str, peer: str, theirs: float, ours: float) -> dict:
     }
 
 
-def hardware() -> dict:
-    cpu = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        models = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        cpu = models[0].partition(":")[2].strip() if models else cpu
-    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "load_average_at_start": load,
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=3, help="runs, of which the best counts")
     repeat = parser.parse_args().repeat
     packages = ("regex", "tiktoken", "tokenizers", "transformers")
-    report = {
-        "date": date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in packages},
-    }
+    report = describe(packages)
     print("training ...", file=sys.stderr)
     rows = measure_training(repeat)
     print("encoding ...", file=sys.stderr)
