@@ -59,7 +59,11 @@ class RandomBatches:
     """
 
     def __init__(
-        self, token_ids: Integer[Tensor, " n_tokens"], context_length: int, batch_size: int, seed: int
+        self,
+        token_ids: Integer[Tensor, " n_tokens"],
+        context_length: int,
+        batch_size: int,
+        seed: int,
     ) -> None:
         self.token_ids, self.seed = token_ids, seed
         self.context_length, self.batch_size = context_length, batch_size
