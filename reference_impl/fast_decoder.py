@@ -1,11 +1,12 @@
 """The decoder arranged for speed on a CPU: the same function as `Decoder`, inference only.
 
 One token at a time, a decoder spends its time reading weights from memory, and the aim is to read
-them as fast as memory allows. Four changes, none of which changes a weight:
+them as fast as memory allows. What is different, with the same weights:
 - q, k and v are one matrix product, and so are gate and up;
 - a product with a single row is cut into pieces, for all threads (`product`);
 - the rotary turns are complex factors, computed once for every position;
-- attention runs in PyTorch's fused kernel, which needs no copies of the shared KV heads.
+- attention runs in PyTorch's fused kernel, which needs no copies of the shared KV heads;
+- for the next token alone, the last block computes the last position alone.
 """
 
 from collections.abc import Callable
@@ -36,13 +37,13 @@ def product(
     tensor([[ 1., 11.]])
     """
     out_width, in_width = weight.shape
-    if weight.dtype != torch.float32:
-        return F.linear(x, weight)
-    if x.numel() != in_width or out_width % PIECES:
-        return FLOAT32_LINEAR(x, weight)
+    if x.numel() != in_width:  # more rows than one: bound by arithmetic, not by memory
+        return (FLOAT32_LINEAR if weight.dtype == torch.float32 else F.linear)(x, weight)
+    column = x.reshape(1, 1, in_width).transpose(1, 2)  # 1 in_width 1
+    if weight.dtype != torch.float32 or out_width % PIECES:
+        return torch.mm(weight, column[0]).view(*x.shape[:-1], out_width)
     parts = weight.view(PIECES, out_width // PIECES, in_width)
-    column = x.reshape(1, 1, in_width).transpose(1, 2).expand(PIECES, in_width, 1)
-    return torch.bmm(parts, column).view(*x.shape[:-1], out_width)
+    return torch.bmm(parts, column.expand(PIECES, -1, -1)).view(*x.shape[:-1], out_width)
 
 
 def one_dnn_linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -62,6 +63,7 @@ def fastest_float32_linear() -> Callable[[Tensor, Tensor], Tensor]:
 
 PIECES = 16  # enough for a laptop's threads, and a divisor of every width of SmolLM2
 FLOAT32_LINEAR = fastest_float32_linear()
+ALL_ROWS, LAST_ROW = slice(None), slice(-1, None)
 
 
 def turn(
@@ -112,20 +114,23 @@ def stack_rows(*layers: nn.Linear) -> Float[Tensor, "out_width in_width"]:
 
 
 class FastDecoder:
-    """Runs a `Decoder`'s weights fast, without gradients. Same arguments, same logits.
+    """Runs a `Decoder`'s weights fast on a CPU, without gradients. Same arguments, same logits.
 
     It shares the decoder's memory: make it after loading, casting or moving the decoder, and make
-    another one after doing so again.
+    another one after doing so again. Raises ValueError for a decoder on another device.
     """
 
     def __init__(self, model: Decoder) -> None:
+        device = model.token_embedding.weight.device
+        if device.type != "cpu":
+            raise ValueError(f"the decoder is on {device}: use it as it is, or move it to the CPU")
         self.config = config = model.config
         self.model = model
         self.embedding = model.token_embedding.weight.detach()
         self.layers = [FastLayer.of(block) for block in model.blocks]
         self.final_norm = model.final_norm.weight.detach()
         self.lm_head = model.lm_head.weight.detach()
-        positions = torch.arange(config.context_length, device=self.embedding.device)
+        positions = torch.arange(config.context_length)
         angles = rope_angles(positions, config.head_dim, config.rope_theta)
         self.turns = torch.polar(torch.ones_like(angles), angles)[:, None]  # seq 1 pairs
 
@@ -134,39 +139,43 @@ class FastDecoder:
     ) -> Float[Tensor, "batch seq vocab"]:
         """Logits of the token that follows each position, as `Decoder.forward`."""
         with torch.inference_mode():
-            return product(self.hidden(token_ids, cache), self.lm_head)
+            return product(self.hidden(token_ids, cache, ALL_ROWS), self.lm_head)
 
     def next_logits(
         self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
     ) -> Float[Tensor, "batch vocab"]:
         """Logits after the last token only, as `Decoder.next_logits`."""
         with torch.inference_mode():
-            return product(self.hidden(token_ids, cache)[:, -1], self.lm_head)
+            return product(self.hidden(token_ids, cache, LAST_ROW)[:, -1], self.lm_head)
 
     def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
         """An empty cache, as `Decoder.new_cache`."""
         return self.model.new_cache(batch, capacity)
 
     def hidden(
-        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None
-    ) -> Float[Tensor, "batch seq d_model"]:
+        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None, rows: slice
+    ) -> Float[Tensor, "batch rows d_model"]:
+        """The final normalised stream at `rows`: in the last block no other row is computed
+        beyond its key and value, which are all that is needed of it."""
         start = 0 if cache is None else cache.length
         end = start + token_ids.shape[1]
         self.model.check_fits(end)
         x, turns = F.embedding(token_ids, self.embedding), self.turns[start:end]
         for i, layer in enumerate(self.layers):
-            x = x + self.attend(layer, x, turns, None if cache is None else cache.layers[i])
+            wanted = rows if layer is self.layers[-1] else ALL_ROWS
+            layer_cache = None if cache is None else cache.layers[i]
+            x = x[:, wanted] + self.attend(layer, x, turns, layer_cache, wanted)
             x = x + self.feed_forward(layer, x)
         return self.norm(x, self.final_norm)
 
     def attend(
-        self, layer: FastLayer, x: Tensor, turns: Tensor, cache: LayerCache | None
-    ) -> Float[Tensor, "batch seq d_model"]:
+        self, layer: FastLayer, x: Tensor, turns: Tensor, cache: LayerCache | None, rows: slice
+    ) -> Float[Tensor, "batch rows d_model"]:
         heads, kv_heads = self.config.n_heads, self.config.n_kv_heads
         qkv = product(self.norm(x, layer.attention_norm), layer.qkv)
         qkv = qkv.unflatten(-1, (-1, self.config.head_dim))  # batch seq heads+2*kv_heads head_dim
         qk = turn(qkv[:, :, : heads + kv_heads], turns).transpose(1, 2)
-        q, k = qk[:, :heads], qk[:, heads:]  # batch heads seq head_dim
+        q, k = qk[:, :heads, rows], qk[:, heads:]  # batch heads rows head_dim
         v = qkv[:, :, heads + kv_heads :].transpose(1, 2)
         if cache is not None:
             k, v = cache.append(k, v)  # batch kv_heads kv_seq head_dim

@@ -92,10 +92,19 @@ def test_any_chunks_give_the_logits_of_the_whole(run_of, cuts):
 
 @pytest.mark.parametrize("run_of", [lambda model: model, FastDecoder], ids=["plain", "fast"])
 def test_next_logits_are_the_last_of_all(model_of, run_of):
+    """And the cache is the same afterwards, as what follows shows."""
     model = model_of()
     run = run_of(model)
-    token_ids = ids_of(2, 7)
-    torch.testing.assert_close(run.next_logits(token_ids), model(token_ids)[:, -1])
+    cache = model.new_cache(batch=2)
+    token_ids = ids_of(2, 12)
+    with torch.no_grad():
+        expected = model(token_ids)
+        for start, end in [(0, 7), (7, 8), (8, 12)]:
+            logits = run.next_logits(token_ids[:, start:end], cache)
+            torch.testing.assert_close(logits, expected[:, end - 1], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            run.next_logits(token_ids), expected[:, -1], atol=1e-4, rtol=1e-4
+        )
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -84,6 +84,11 @@ def test_the_decoder_keeps_its_weights_and_shares_its_memory(model_of):
         torch.testing.assert_close(fast(token_ids), model(token_ids))
 
 
+def test_another_device_is_refused(model_of):
+    with pytest.raises(ValueError, match="on meta: use it as it is, or move it to the CPU"):
+        FastDecoder(model_of().to("meta"))
+
+
 def test_the_decoder_still_trains(model_of):
     model = model_of()
     FastDecoder(model)
