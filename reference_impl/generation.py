@@ -27,7 +27,7 @@ class Model(Protocol):
 
 def generate(
     model: Model,
-    token_ids: Sequence[int],
+    token_ids: Sequence[int] | Tensor,
     max_new_tokens: int = 64,
     *,
     sampler: Sampler | None = None,
@@ -42,10 +42,9 @@ def generate(
     tokens it holds; it then also holds these and every token yielded, except the last where the
     number ran out. The prompt is read `prefill_chunk` tokens at a time, which bounds the memory.
 
-    Raises ValueError for an empty prompt, or one that leaves no room for a new token.
+    Raises ValueError for an empty prompt, a batch, or a prompt that does not fit into the context.
     """
-    sampler = sampler or Sampler()
-    token_ids = [int(token_id) for token_id in token_ids]
+    sampler, token_ids = sampler or Sampler(), _one_sequence(token_ids)
     if not token_ids:
         raise ValueError("the prompt is empty: give at least one token id to continue")
     if cache is None:
@@ -69,6 +68,18 @@ def generate(
             logits = _run(model, [token_id], cache)
 
 
+def _one_sequence(token_ids: Sequence[int] | Tensor) -> list[int]:
+    """A list of ids, also from a tensor of shape (seq,) or (1, seq)."""
+    if isinstance(token_ids, Tensor):
+        if token_ids.shape[:-1].numel() != 1:
+            raise ValueError(
+                f"token_ids of shape {tuple(token_ids.shape)} are a batch, but generate() takes "
+                "one sequence: call it for each row"
+            )
+        return token_ids.flatten().tolist()
+    return [int(token_id) for token_id in token_ids]
+
+
 def _run(model: Model, token_ids: list[int], cache: KVCache) -> Tensor:
     """Logits after `token_ids`, without gradients.
 
@@ -76,4 +87,5 @@ def _run(model: Model, token_ids: list[int], cache: KVCache) -> Tensor:
     caller's own code.
     """
     with torch.inference_mode():
-        return model.next_logits(torch.tensor([token_ids]), cache)
+        ids = torch.tensor([token_ids], device=cache.layers[0].keys.device)  # 1 seq
+        return model.next_logits(ids, cache)

@@ -94,6 +94,15 @@ def test_prompts_that_cannot_be_continued(model_of):
         list(generate(model, [1] * 7, cache=cache))
 
 
+def test_prompts_as_tensors(model_of):
+    model, prompt = model_of(), [1, 2, 3]
+    expected = list(generate(model, prompt, 5))
+    assert list(generate(model, torch.tensor(prompt), 5)) == expected
+    assert list(generate(model, torch.tensor([prompt]), 5)) == expected
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) are a batch"):
+        list(generate(model, torch.tensor([prompt, prompt]), 5))
+
+
 def test_sampling_follows_its_seed(model_of):
     model = model_of()
 
