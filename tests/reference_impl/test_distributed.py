@@ -12,6 +12,7 @@ import torch
 
 from reference_impl.checkpoints import read_checkpoint
 from reference_impl.distributed import World, join_processes, unwrapped, whole
+from reference_impl.training import add_gradients
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("training_run.py")
@@ -53,10 +54,10 @@ def one(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two(one, tmp_path_factory):
-    """Two runs on two processes: data parallel, and sharded from where one process stopped."""
-    parallel, sharded = tmp_path_factory.mktemp("parallel"), one[0] / "stopped"
+    """Two runs on two processes: data parallel from where one process stopped, and sharded."""
+    parallel, sharded = one[0] / "stopped", tmp_path_factory.mktemp("sharded")
     steps = torchrun(parallel, N_STEPS, "--batch-parts", 3, "--sharded", sharded)
-    return (parallel, steps[:N_STEPS]), (sharded, steps[N_STEPS:])
+    return (parallel, steps[: N_STEPS - 3]), (sharded, steps[N_STEPS - 3 :])
 
 
 def assert_same_curve(ours, theirs):
@@ -72,16 +73,29 @@ def assert_same_weights(folder, expected_folder):
         torch.testing.assert_close(ours[name], expected, rtol=1e-3, atol=1e-5)
 
 
-def test_data_parallel_runs_have_the_curve_of_one_process(one, two):
-    assert_same_curve(two[0][1], one[1])
-    assert_same_weights(two[0][0], one[0])
-    assert one[1][-1]["loss"] < one[1][0]["loss"] - 0.1  # there was something to learn
+def test_data_parallel_runs_go_on_from_a_checkpoint_of_one_process(one, two):
+    folder, steps = two[0]
+    assert steps[0]["number"] == 3
+    assert_same_curve(steps, one[1][3:])
+    assert_same_weights(folder, one[0])
 
 
-def test_sharded_runs_go_on_from_a_checkpoint_of_one_process(one, two):
-    assert two[1][1][0]["number"] == 3
-    assert_same_curve(two[1][1], one[1][3:])
-    assert_same_weights(two[1][0], one[0])
+def test_sharded_runs_have_the_curve_of_one_process(one, two):
+    folder, steps = two[1]
+    assert_same_curve(steps, one[1])
+    assert_same_weights(folder, one[0])
+    assert steps[-1]["loss"] < steps[0]["loss"] - 0.1  # there was something to learn
+
+
+def test_the_processes_talk_once_a_step():
+    class Recorder(torch.nn.Linear):
+        def set_requires_gradient_sync(self, on):
+            self.calls = [*getattr(self, "calls", []), on]
+
+    model = Recorder(3, 5)
+    batch = torch.randn(6, 3), torch.randint(5, (6,))
+    add_gradients(model, batch, n_micro_batches=3)
+    assert model.calls == [False, False, True]
 
 
 def test_one_process_reads_what_two_have_written(one, two):

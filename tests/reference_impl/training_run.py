@@ -94,7 +94,7 @@ def main():
     with join_processes() as world:
         report(run(**options, world=world), world)
         if sharded:
-            report(run(sharded, options["n_steps"], sharded=True, world=world), world)
+            report(run(**options | {"folder": sharded, "sharded": True}, world=world), world)
 
 
 def report(steps, world):
