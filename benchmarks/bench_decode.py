@@ -23,6 +23,7 @@ from statistics import median
 
 os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("GOMP_SPINCOUNT", "2500")  # for both sides, as reference_impl.chat says
 
 from hardware import describe
 
@@ -189,7 +190,7 @@ def main() -> None:
     report = describe(("torch", "transformers", "accelerate", "gguf"))
     report["settings"] = {
         name: getattr(options, name) for name in ("tokens", "repeat", "prefill", "threads")
-    }
+    } | {"GOMP_SPINCOUNT": os.environ["GOMP_SPINCOUNT"]}
     print("loading in fresh processes ...", file=sys.stderr)
     rows = [measure_first_token(options.repeat, options.threads)]
 

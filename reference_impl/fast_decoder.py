@@ -130,6 +130,7 @@ class FastDecoder:
         self.layers = [FastLayer.of(block) for block in model.blocks]
         self.final_norm = model.final_norm.weight.detach()
         self.lm_head = model.lm_head.weight.detach()
+        self.root_eps = torch.tensor(config.norm_eps**0.5)
         positions = torch.arange(config.context_length)
         angles = rope_angles(positions, config.head_dim, config.rope_theta)
         self.turns = torch.polar(torch.ones_like(angles), angles)[:, None]  # seq 1 pairs
@@ -188,7 +189,10 @@ class FastDecoder:
         return product(F.silu(gate).mul_(up), layer.down_proj)
 
     def norm(self, x: Tensor, weight: Tensor) -> Float[Tensor, "batch seq d_model"]:
-        return F.rms_norm(x, weight.shape, weight, self.config.norm_eps)
+        """`rms_norm` in fewer steps: sqrt(mean square + eps) is the hypotenuse of their roots."""
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        scale = torch.hypot(length / self.config.d_model**0.5, self.root_eps)
+        return (x / scale * weight).to(x.dtype)
 
 
 def causal_attention(
@@ -204,8 +208,9 @@ def causal_attention(
     q_seq, kv_seq = q.shape[2], k.shape[2]
     if q_seq == kv_seq:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-    if q_seq == 1:  # heads that share a KV head are q_seq rows of one head: no mask is needed
+    if q_seq == 1 and q.dtype != torch.float32:
+        # Query heads that share a KV head, as rows of one head: several times faster in bfloat16.
         grouped = q.view(q.shape[0], k.shape[1], -1, q.shape[3])
         return F.scaled_dot_product_attention(grouped, k, v).view(q.shape)
-    mask = causal_mask(q_seq, kv_seq).to(q.device)
+    mask = None if q_seq == 1 else causal_mask(q_seq, kv_seq)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)

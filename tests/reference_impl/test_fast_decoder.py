@@ -19,6 +19,7 @@ from reference_impl.fast_decoder import (
     product,
     turn,
 )
+from reference_impl.norms import rms_norm
 from reference_impl.positions import apply_rope, rope_angles
 
 
@@ -61,13 +62,32 @@ def test_turn_is_rope(start, seq):
     torch.testing.assert_close(turned, apply_rope(x, angles))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @given(q_seq=st.integers(1, 6), earlier=st.integers(0, 6), kv_heads=st.sampled_from([1, 2, 6]))
-def test_causal_attention_is_grouped_query_attention(q_seq, earlier, kv_heads):
+def test_causal_attention_is_grouped_query_attention(dtype, q_seq, earlier, kv_heads):
     generator = torch.Generator().manual_seed(q_seq + 10 * earlier)
-    q = torch.randn(2, 6, q_seq, 4, generator=generator)
-    k, v = torch.randn(2, 2, kv_heads, earlier + q_seq, 4, generator=generator)
-    expected = grouped_query_attention(q, k, v, causal_mask(q_seq, earlier + q_seq))
-    torch.testing.assert_close(causal_attention(q, k, v), expected, atol=1e-5, rtol=1e-4)
+    q = torch.randn(2, 6, q_seq, 4, generator=generator).to(dtype)
+    k, v = torch.randn(2, 2, kv_heads, earlier + q_seq, 4, generator=generator).to(dtype)
+    expected = grouped_query_attention(
+        q.float(), k.float(), v.float(), causal_mask(q_seq, earlier + q_seq)
+    )
+    tolerance = {torch.float32: 1e-5, torch.bfloat16: 3e-2}[dtype]
+    actual = causal_attention(q, k, v)
+    assert actual.dtype == dtype
+    torch.testing.assert_close(actual.float(), expected, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_norm_is_rms_norm(model_of, dtype, size):
+    fast = FastDecoder(model_of(d_model=48).to(dtype))
+    torch.manual_seed(0)
+    x, weight = (torch.randn(2, 3, 48) * size).to(dtype), torch.randn(48).to(dtype)
+    expected = rms_norm(x.double(), weight.double(), fast.config.norm_eps).to(dtype)
+    actual = fast.norm(x, weight)
+    assert actual.dtype == dtype
+    tolerance = {torch.float32: 1e-5, torch.bfloat16: 2**-8}[dtype]
+    torch.testing.assert_close(actual, expected, atol=1e-12, rtol=tolerance)
 
 
 def test_the_decoder_keeps_its_weights_and_shares_its_memory(model_of):
