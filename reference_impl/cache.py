@@ -4,11 +4,21 @@ The model owns no cache. The caller makes one for each generation and passes it 
 the tokens seen so far, and its `length` is the position of the next one.
 """
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reference_impl.config import ModelConfig
+
+@runtime_checkable
+class CacheShape(Protocol):
+    """What a cache must know of a model's config, and `ModelConfig` has."""
+
+    context_length: int
+    n_layers: int
+    n_kv_heads: int
+    head_dim: int
 
 
 class LayerCache:
@@ -47,6 +57,7 @@ class KVCache:
     It needs 2 * n_layers * batch * n_kv_heads * capacity * head_dim numbers; grouped-query
     attention shrinks it because only the KV heads are stored (Ainslie et al. 2023).
 
+    >>> from reference_impl.config import ModelConfig
     >>> config = ModelConfig(10, 8, d_model=4, n_layers=2, n_heads=2, n_kv_heads=1, head_dim=2,
     ...                      d_ff=6)
     >>> cache = KVCache(config, batch=3)
@@ -58,7 +69,7 @@ class KVCache:
 
     def __init__(
         self,
-        config: ModelConfig,
+        config: CacheShape,
         batch: int = 1,
         capacity: int | None = None,
         dtype: torch.dtype = torch.float32,

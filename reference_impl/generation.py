@@ -9,16 +9,15 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from reference_impl.cache import KVCache
-from reference_impl.config import ModelConfig
+from reference_impl.cache import CacheShape, KVCache
 from reference_impl.sampling import Sampler
 
 
 @runtime_checkable
 class Model(Protocol):
-    """What `generate` needs: `Decoder` and `FastDecoder` both have it."""
+    """What `generate` needs: `Decoder`, `FastDecoder` and `GPT2` have it."""
 
-    config: ModelConfig
+    config: CacheShape
 
     def next_logits(self, token_ids: Tensor, cache: KVCache) -> Tensor: ...
 
