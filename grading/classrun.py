@@ -5,42 +5,13 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 
-from grading.exercise import CourseError, load_unit, unit_slugs
+from grading.collect import Found, find
+from grading.exercise import load_unit, unit_slugs
 from grading.gradebook import GradebookWriter
 from grading.submission import SEED, Graded, grade_submission
 from grading.verdict import book_address
-
-
-@dataclass(frozen=True)
-class Found:
-    """One notebook to grade; `path` is None where the student's folder has none for the unit."""
-
-    student: str
-    unit: str
-    path: Path | None
-
-
-def find(submitted: Path, units: list[str]) -> list[Found]:
-    """The submissions below `submitted/student/unit/`, in nbgrader's layout, in a fixed order."""
-    if not submitted.is_dir():
-        raise CourseError(
-            f"{submitted} is not a folder. Put submissions into "
-            f"submitted/STUDENT/UNIT/UNIT.ipynb, or name another folder with --submitted."
-        )
-    found = []
-    for student in sorted(p for p in submitted.iterdir() if p.is_dir() and p.name[0] != "."):
-        for slug in units:
-            folder = student / slug
-            if folder.is_dir():
-                path = folder / f"{slug}.ipynb"
-                found.append(Found(student.name, slug, path if path.is_file() else None))
-    if not found:
-        names = ", ".join(units)
-        raise CourseError(f"{submitted} has no submission of {names} (STUDENT/UNIT/UNIT.ipynb).")
-    return found
 
 
 def chosen_units(slugs: list[str]) -> list[str]:
@@ -66,9 +37,17 @@ def grade_class(
     """Results as they come; a submission whose grading itself fails is reported, not dropped."""
     futures = {}
     for item in found:
-        data = item.path.read_bytes() if item.path else None
         book = book_address(autograded / item.student / item.unit)
-        future = executor.submit(grade_submission, item.student, item.unit, data, seed, book)
+        future = executor.submit(
+            grade_submission,
+            item.student,
+            item.unit,
+            item.data,
+            seed,
+            book,
+            item.reason,
+            item.remarks,
+        )
         futures[future] = item
     for future in as_completed(futures):
         yield future.result()
@@ -87,10 +66,11 @@ def run(
     home = submitted.resolve().parent
     writer = GradebookWriter(db_url or f"sqlite:///{home / 'gradebook.db'}", home / "autograded")
     writer.register([load_unit(slug) for slug in {item.unit: None for item in found}])
+    submitted_at = {(item.student, item.unit): item.submitted_at for item in found}
     results = []
     with local_executor(jobs) as executor:
         for graded in grade_class(found, executor, writer.autograded, seed):
-            writer.write(graded)
+            writer.write(graded, submitted_at[graded.student, graded.unit])
             results.append(graded)
             progress(graded, len(results), len(found))
     return sorted(results, key=lambda g: (g.unit, g.student))

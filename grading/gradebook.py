@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -35,8 +36,8 @@ class GradebookWriter:
                     f"Use another --db, or remove the old one if its grades are not needed."
                 ) from None
 
-    def write(self, graded: Graded) -> None:
-        """Save one submission's notebook and grades; manual grades stay as they are."""
+    def write(self, graded: Graded, submitted_at: datetime | None = None) -> None:
+        """Save one submission's notebook, time and grades; manual grades stay as they are."""
         folder = self.autograded / graded.student / graded.unit
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f".{graded.unit}.part"
@@ -44,7 +45,8 @@ class GradebookWriter:
         os.replace(part, folder / f"{graded.unit}.ipynb")
         with self._open() as book:
             book.update_or_create_student(graded.student)
-            book.update_or_create_submission(graded.unit, graded.student)
+            times = {"timestamp": submitted_at} if submitted_at else {}
+            book.update_or_create_submission(graded.unit, graded.student, **times)
         notebook = nbformat.reads(graded.notebook.decode(), as_version=4)
         SaveAutoGrades().preprocess(notebook, self._resources(graded.unit, graded.student))
 

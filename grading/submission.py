@@ -48,24 +48,33 @@ class Graded:
 
 
 def grade_submission(
-    student: str, slug: str, data: bytes | None, seed: int = SEED, book: str = ""
+    student: str,
+    slug: str,
+    data: bytes | None,
+    seed: int = SEED,
+    book: str = "",
+    reason: str = "",
+    remarks: tuple[str, ...] = (),
 ) -> Graded:
-    """Run and judge one submission; `data` is None where no notebook was handed in.
+    """Run and judge one submission; `data` is None where there is none, for this `reason`.
 
-    `book` is the address of the book's chapters as the judged notebook will see it.
+    `book` is the address of the book's chapters as the judged notebook will see it; `remarks` are
+    those of collecting.
     """
     start = time.monotonic()
     unit = load_unit(slug)
-    problems: list[str] = []
+    problems = list(remarks)
     try:
-        notebook = mend(read_notebook(data), unit)
+        notebook = mend(read_notebook(data, reason), unit)
         with tempfile.TemporaryDirectory(prefix="course-") as folder:
             prepare(notebook, unit, seed, Path(folder))
             problems += execute(notebook, Path(folder))
             verdicts = judge_notebook(notebook, unit, seed, Path(folder), book)
     except Unreadable as error:
-        notebook, problems = blank(unit), [str(error)]
+        notebook = blank(unit)
+        problems.append(str(error))
         verdicts = refuse(notebook, unit, str(error), book)
+    note(notebook, problems)
     text = nbformat.writes(notebook).encode()
     seconds = time.monotonic() - start
     return Graded(student, unit.slug, tuple(verdicts), text, tuple(problems), seconds)
@@ -74,10 +83,10 @@ def grade_submission(
 # --- reading and mending --------------------------------------------------------------------------
 
 
-def read_notebook(data: bytes | None) -> NotebookNode:
+def read_notebook(data: bytes | None, reason: str = "") -> NotebookNode:
     """The notebook in these bytes, as nbformat 4; Unreadable says why it is none."""
     if data is None:
-        raise Unreadable("No notebook was handed in under the unit's name.")
+        raise Unreadable(reason or "No notebook was handed in under the unit's name.")
     if not data.strip():
         raise Unreadable("The file is empty: save the notebook and hand it in again.")
     try:
@@ -100,7 +109,7 @@ def read_notebook(data: bytes | None) -> NotebookNode:
 def unit_of(name: str, data: bytes) -> str:
     """The unit a notebook belongs to, by its file name or else by the checks in it."""
     for slug in unit_slugs():
-        if slug in name:
+        if _letters(slug) in _letters(name):
             return slug
     text = data.decode("utf-8", errors="replace")
     for slug in unit_slugs():
@@ -108,6 +117,11 @@ def unit_of(name: str, data: bytes) -> str:
             return slug
     known = ", ".join(unit_slugs())
     raise Unreadable(f"{name} is no notebook of this course. Units: {known}.")
+
+
+def _letters(name: str) -> str:
+    """ "05_attention (1)" and "Attention" are both "attention"."""
+    return "".join(c for c in name.casefold() if c.isalpha())
 
 
 def _source(cell: NotebookNode) -> str:
@@ -289,3 +303,9 @@ def write_verdict(notebook: NotebookNode, exercise: Exercise, said: Verdict, boo
     data = {"text/plain": f"{said.score:g}", "text/html": said.html(book)}
     result = nbformat.v4.new_output("execute_result", data, execution_count=1)
     cell_of(notebook, exercise.grade_id).outputs = [result]
+
+
+def note(notebook: NotebookNode, remarks: list[str]) -> None:
+    """Leave remarks on the whole submission where the feedback page finds them."""
+    if remarks:
+        notebook.metadata["course"] = {"remarks": list(remarks)}

@@ -1,0 +1,284 @@
+"""Find what a class handed in and read it, so that a grading run needs no file access of its own.
+
+nbgrader's layout is `submitted/STUDENT/UNIT/UNIT.ipynb`. A notebook under another name, or in a
+zip, is taken where it is the only one that can be meant. Nothing is ever followed, extracted or
+executed here: a link, a device, a path that leaves the student's folder is refused in words.
+"""
+
+import os
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from grading.exercise import CourseError
+from grading.submission import Unreadable, unit_of
+
+MAX_BYTES = 50 * 2**20  # of a file handed in, and of a notebook in a zip
+MAX_MEMBERS = 1000  # files in a zip
+DEPTH = 3  # folders below a student's own
+IGNORED = ("__MACOSX", "__pycache__")
+STRANGE = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes, line breaks
+
+
+class Refused(CourseError):
+    """Something handed in that is not read; the message says what and why."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One notebook to grade, or the `reason` why there is none to read.
+
+    `remarks` tell learner and instructor what was done to get at it. `submitted_at` is this
+    machine's time of the file (UTC, whole seconds), never a time the learner states.
+    """
+
+    student: str
+    unit: str
+    data: bytes | None
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+    submitted_at: datetime | None = None
+
+
+def find(submitted: Path, units: list[str]) -> list[Found]:
+    """What was handed in of these units, by student and unit."""
+    found = [item for folder in students(submitted) for item in of_student(folder, units)]
+    if not found:
+        names = ", ".join(units)
+        raise CourseError(f"{submitted} has no submission of {names} (STUDENT/UNIT/UNIT.ipynb).")
+    return found
+
+
+def students(submitted: Path) -> list[Path]:
+    """The students' folders, in a fixed order; a link in the place of one is told, not followed."""
+    if not submitted.is_dir():
+        raise CourseError(
+            f"{submitted} is not a folder. Put submissions into "
+            f"submitted/STUDENT/UNIT/UNIT.ipynb, or name another folder with --submitted."
+        )
+    return sorted(p for p in submitted.iterdir() if p.is_dir() and p.name[0] != ".")
+
+
+def of_student(folder: Path, units: Iterable[str]) -> list[Found]:
+    """One entry for each unit of which the student handed in something.
+
+    If nothing can be told to belong to any of the units, each of them says what was found.
+    """
+    units = list(units)
+    student = _printable(folder.name)
+    try:
+        _check_name(folder.name)
+        if folder.is_symlink():
+            raise Refused(f"The student's folder {student} is a link: put the folder itself there.")
+        pile = Pile(folder, list(_listing(folder, DEPTH)))
+    except (Refused, OSError) as error:
+        return [Found(student, unit, None, str(error)) for unit in units]
+    found = [item for unit in units if (item := _of_unit(pile, unit))]
+    if not found and pile.files:
+        return [Found(student, unit, None, _nothing(pile, unit)) for unit in units]
+    return found
+
+
+def _check_name(name: str) -> None:
+    """Any Unicode name is a student's, but for what breaks a path, a table or a log."""
+    broken = name != name.strip() or name in ("", ".", "..") or name != _printable(name)
+    if broken or any(c in "/\\\N{REPLACEMENT CHARACTER}" for c in name):
+        raise Refused(
+            f"{_printable(name)!r} cannot be a student's name, because it breaks paths: "
+            f"rename the folder."
+        )
+
+
+def _printable(name: str) -> str:
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in STRANGE else c for c in name
+    )
+
+
+# --- which file is the unit's ---------------------------------------------------------------------
+
+
+@dataclass
+class Pile:
+    """All files of one student, and which unit each says it is of; read only where asked."""
+
+    folder: Path
+    files: list[Path]
+    _known: dict[Path, str | None] = field(default_factory=dict)
+
+    def shown(self, path: Path) -> str:
+        """A file's path below the student's folder."""
+        return _printable(path.relative_to(self.folder).as_posix())
+
+    def says(self, path: Path) -> str | None:
+        """The unit that a file's name, or else its content, says it is of."""
+        if path not in self._known:
+            self._known[path] = _unit_by(path)
+        return self._known[path]
+
+    def of(self, unit: str) -> list[Path]:
+        """The files that may be the unit's notebook, the likelier ones only."""
+        exact = self.folder / unit / f"{unit}.ipynb"
+        if exact in self.files:
+            return [exact]
+        likely = [path for path in self.files if _may_hold_a_notebook(path)]
+        inside = [path for path in likely if self.says(path) is None and self._lies_in(path, unit)]
+        return [path for path in likely if self.says(path) == unit] or inside
+
+    def _lies_in(self, path: Path, unit: str) -> bool:
+        folders = path.relative_to(self.folder).parts[:-1]
+        return any(_named(folder) == unit for folder in folders)
+
+
+def _listing(folder: Path, depth: int) -> Iterator[Path]:
+    """Everything below that is not a folder, hidden names left out; links are not followed."""
+    with os.scandir(folder) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.name.startswith(".") or entry.name in IGNORED:
+            continue
+        if not entry.is_dir(follow_symlinks=False):
+            yield Path(entry.path)
+        elif depth:
+            yield from _listing(Path(entry.path), depth - 1)
+
+
+def _may_hold_a_notebook(path: Path) -> bool:
+    return path.suffix.lower() in (".ipynb", ".zip") or path.is_symlink()
+
+
+def _unit_by(path: Path) -> str | None:
+    try:
+        return _named(path.stem) or unit_of("", read(path)[0])
+    except (Refused, Unreadable):
+        return None
+
+
+def _named(name: str) -> str | None:
+    """The unit in a file's or folder's name: "Attention (1)" is 05_attention."""
+    try:
+        return unit_of(name, b"")
+    except Unreadable:
+        return None
+
+
+def _of_unit(pile: Pile, unit: str) -> Found | None:
+    student = pile.folder.name
+    candidates = pile.of(unit)
+    if len(candidates) == 1:
+        return _take(pile, unit, candidates[0])
+    if candidates:
+        return Found(student, unit, None, _several(unit, map(pile.shown, candidates)))
+    if (pile.folder / unit).is_dir():
+        return Found(student, unit, None, _nothing(pile, unit))
+    return None
+
+
+def _take(pile: Pile, unit: str, path: Path) -> Found:
+    """Read the one candidate; what it is called and what it was packed in is remarked."""
+    student, remarks, at = pile.folder.name, [], None
+    try:
+        data, at = read(path)
+        if path != pile.folder / unit / f"{unit}.ipynb":
+            remarks.append(f"Taken from {pile.shown(path)}, for want of {unit}/{unit}.ipynb.")
+        if data.startswith(b"PK\x03\x04"):
+            data, member = unpack(data, unit)
+            remarks.append(f"{pile.shown(path)} is a zip file; {member} was taken from it.")
+    except Refused as error:
+        return Found(student, unit, None, f"{pile.shown(path)}: {error}", (), at)
+    return Found(student, unit, data, "", tuple(remarks), at)
+
+
+def _several(unit: str, names: Iterable[str]) -> str:
+    return f"More than one file may be {unit}.ipynb: {_some(names)}. Hand in one, by that name."
+
+
+def _nothing(pile: Pile, unit: str) -> str:
+    found = _some(map(pile.shown, pile.files)) if pile.files else "an empty folder"
+    return f"No notebook of {unit} was handed in. Found: {found}."
+
+
+def _some(names: Iterable[str], limit: int = 5) -> str:
+    names = list(names)
+    more = [f"and {len(names) - limit} more"] if len(names) > limit else []
+    return ", ".join([*(name[:80] for name in names[:limit]), *more])
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def read(path: Path, limit: int = MAX_BYTES) -> tuple[bytes, datetime]:
+    """Content and time of an ordinary file of its own; anything else is Refused, unread."""
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # what this system has
+        flags |= getattr(os, name, 0)
+    try:
+        _check_ordinary(os.lstat(path))
+        with open(os.open(path, flags), "rb") as file:
+            state = os.fstat(file.fileno())  # of what was opened, should it have been exchanged
+            _check_ordinary(state)
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise Refused(f"It cannot be read ({error.strerror}).") from None
+    if len(data) > limit:
+        raise Refused(f"It is larger than {limit / 2**20:g} MB.")
+    return data, datetime.fromtimestamp(int(state.st_mtime), UTC).replace(tzinfo=None)
+
+
+def _check_ordinary(state: os.stat_result) -> None:
+    if stat.S_ISLNK(state.st_mode):
+        raise Refused("It is a link, and links are not followed: hand in the file itself.")
+    if not stat.S_ISREG(state.st_mode):
+        raise Refused("It is no ordinary file (a pipe, socket or device): hand in the notebook.")
+    if state.st_nlink > 1:
+        raise Refused("It is a hard link, a second name of another file: hand in a copy.")
+
+
+def unpack(data: bytes, unit: str) -> tuple[bytes, str]:
+    """The unit's notebook in a zip, and its name there; in memory, nothing is extracted."""
+    if data.count(b"PK\x01\x02") > MAX_MEMBERS:  # before the list of members is built
+        raise Refused(f"The zip file has more than {MAX_MEMBERS} files in it.")
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            info = _member(archive, unit)
+            with archive.open(info) as file:
+                content = file.read(MAX_BYTES + 1)
+    except Refused:
+        raise
+    except Exception as error:  # zipfile and zlib raise many kinds on a damaged file
+        raise Refused(f"The zip file cannot be read ({type(error).__name__}).") from None
+    if len(content) > MAX_BYTES:
+        raise Refused(f"The notebook in the zip file is larger than {MAX_BYTES / 2**20:g} MB.")
+    return content, _printable(info.filename)
+
+
+def _member(archive: zipfile.ZipFile, unit: str) -> zipfile.ZipInfo:
+    for info in archive.infolist():
+        path = PureWindowsPath(info.filename)  # knows / and \\ and drives
+        if path.drive or path.root or ".." in path.parts:
+            shown = _printable(info.filename)[:80]
+            raise Refused(f"The zip file has a path that leads out of it: {shown}.")
+    notebooks = [info for info in archive.infolist() if _is_notebook(info.filename)]
+    exact = [info for info in notebooks if PurePosixPath(info.filename).name == f"{unit}.ipynb"]
+    likely = exact or [i for i in notebooks if _named(PurePosixPath(i.filename).stem) == unit]
+    candidates = likely or notebooks
+    if len(candidates) > 1:
+        raise Refused(_several(unit, (_printable(info.filename) for info in candidates)))
+    if not candidates:
+        raise Refused(f"The zip file has no notebook in it: hand in {unit}.ipynb.")
+    if candidates[0].flag_bits & 1:
+        raise Refused("The zip file has a password: hand in the notebook itself.")
+    if candidates[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Refused("The zip file has an unusual compression: hand in the notebook itself.")
+    return candidates[0]
+
+
+def _is_notebook(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    hidden = any(part.startswith(".") or part in IGNORED for part in parts)
+    return name.lower().endswith(".ipynb") and not hidden
