@@ -6,9 +6,11 @@ graded notebook needs, so they import nothing else of it.
 
 import importlib
 import inspect
+import io
 import json
 import os
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,30 +181,41 @@ def stem(exercise_id: str) -> str:
     return exercise_id.replace("/", "__")
 
 
-def save(folder: Path, name: str, tree: Mapping[str, Any]) -> None:
-    """Write a tree of dicts, lists, JSON values and arrays as name.json and name.npz."""
+def dumps(tree: Mapping[str, Any]) -> tuple[str, bytes]:
+    """A tree of dicts, lists, JSON values and arrays as JSON text and the bytes of a .npz."""
     arrays: dict[str, np.ndarray] = {}
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_lift_arrays(tree, arrays))
-    with open(folder / f"{name}.npz.part", "wb") as file:
-        np.savez(file, **arrays)
-    os.replace(folder / f"{name}.npz.part", folder / f"{name}.npz")
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return text, file.getvalue()
+
+
+def loads(text: str, data: bytes, max_bytes: int = 2 * MAX_ARRAY_BYTES) -> dict[str, Any]:
+    """What `dumps` wrote; raises ValueError on anything else, and never unpickles.
+
+    `max_bytes` bounds the arrays as they are once unpacked.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > max_bytes:
+            raise ValueError(f"the arrays are larger than {max_bytes // 2**20} MB")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return _put_arrays(json.loads(text), arrays)
+
+
+def save(folder: Path, name: str, tree: Mapping[str, Any]) -> None:
+    """Write a tree as name.json and name.npz."""
+    text, data = dumps(tree)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.npz").write_bytes(data)
     # The JSON comes last: where it is, the evidence is whole.
     (folder / f"{name}.json.part").write_text(text, encoding="utf-8")
     os.replace(folder / f"{name}.json.part", folder / f"{name}.json")
 
 
-def load(folder: Path, name: str, max_bytes: int = 2 * MAX_ARRAY_BYTES) -> dict[str, Any]:
-    """Read what `save` wrote; raises ValueError on anything else, and never unpickles."""
-    for suffix in ("json", "npz"):
-        path = folder / f"{name}.{suffix}"
-        if path.is_symlink() or not path.is_file():
-            raise FileNotFoundError(path)
-        if path.stat().st_size > max_bytes:
-            raise ValueError(f"{path.name} is larger than {max_bytes // 2**20} MB")
-    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-        text = (folder / f"{name}.json").read_text(encoding="utf-8")
-        return _put_arrays(json.loads(text), arrays)
+def load(folder: Path, name: str) -> dict[str, Any]:
+    """Read what `save` wrote."""
+    text = (folder / f"{name}.json").read_text(encoding="utf-8")
+    return loads(text, (folder / f"{name}.npz").read_bytes())
 
 
 def _lift_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -4,7 +4,6 @@
 verdicts are written between nbgrader's Execute and SaveAutoGrades.
 """
 
-import tempfile
 from pathlib import Path
 
 from nbconvert.exporters import NotebookExporter
@@ -14,14 +13,16 @@ from nbgrader import preprocessors as stock
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.config import Config
 
-from grading import submission
-from grading.exercise import ROOT, load_unit, unit_slugs
+from grading import nbgrader_collect, submission
+from grading.exercise import ROOT, Unit, load_unit, unit_slugs
+from grading.marking import refuse, run_and_judge
 from grading.release import directories, write_source
 from grading.verdict import book_address
 
 
 def configure(config: Config) -> None:
     """Plug the course into nbgrader's configuration, and bring the source notebooks up to date."""
+    nbgrader_collect.plug_in()
     config.merge(directories(ROOT))
     # The judge replaces nbgrader's repairs: it rebuilds what a learner must not change.
     config.Autograde.exporter_class = "grading.nbgrader_plug.MendingExporter"
@@ -40,36 +41,43 @@ def configure(config: Config) -> None:
 
 
 class MendingExporter(NotebookExporter):
-    """Reads any bytes: a file that is no notebook becomes the blank one, with the reason in it."""
+    """Reads any submission: one that is no notebook becomes the blank one, with the reason in it.
+
+    nbgrader reads twice: first what was handed in, then what its first pass wrote.
+    """
 
     def from_filename(self, filename: str, resources: dict | None = None, **kwargs):
-        """As nbconvert's, but the notebook is mended and never fails to load."""
-        unit = load_unit(resources["nbgrader"]["assignment"])
-        try:
-            notebook = submission.read_notebook(Path(filename).read_bytes())
-            refused = notebook.metadata.get("course_refused")
-            notebook = submission.mend(notebook, unit)
-        except submission.Unreadable as error:
-            notebook, refused = submission.blank(unit), str(error)
-        if refused:  # carried from nbgrader's first pass into its second
-            notebook.metadata["course_refused"] = refused
+        """As nbconvert's, but what was handed in comes from `collect`, mended."""
+        if self.parent._sanitizing:
+            notebook = self._mended(load_unit(resources["nbgrader"]["assignment"]))
+        else:
+            notebook = nbformat.read(filename, as_version=4)
         resources.setdefault("metadata", {})["path"] = str(Path(filename).parent)
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
 
+    def _mended(self, unit: Unit) -> NotebookNode:
+        found = self.parent.found
+        try:
+            data = submission.read_notebook(found.data, found.reason)
+            notebook, remarks = submission.mend(data, unit), found.remarks
+        except submission.Unreadable as error:
+            notebook, remarks = submission.blank(unit), [*found.remarks, str(error)]
+            notebook.metadata["course_refused"] = str(error)
+        submission.note(notebook, remarks)
+        return notebook
+
 
 class ExecuteAndJudge(NbGraderPreprocessor):
-    """nbgrader's Execute with the inputs laid out before it and the judge behind it."""
+    """In the place of nbgrader's Execute: runs in the sandbox, is judged outside of it."""
 
     def preprocess(self, nb: NotebookNode, resources: dict):
         """Run and judge one notebook; each check cell ends with its verdict as only output."""
         unit = load_unit(resources["nbgrader"]["assignment"])
         book = book_address(Path(resources["metadata"]["path"]))
         if reason := nb.metadata.pop("course_refused", None):
-            submission.refuse(nb, unit, str(reason), book)
+            refuse(nb, unit, str(reason), book)
             return nb, resources
-        with tempfile.TemporaryDirectory(prefix="course-") as folder:
-            submission.prepare(nb, unit, submission.SEED, Path(folder))
-            for problem in submission.execute(nb, Path(folder)):
-                self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)
-            submission.judge_notebook(nb, unit, submission.SEED, Path(folder), book)
+        _, ran = run_and_judge(nb, unit, submission.SEED, book)
+        for problem in ran.problems:
+            self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)
         return nb, resources

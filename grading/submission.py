@@ -1,29 +1,21 @@
 """One submission is one pure task: notebook bytes in, verdicts and the judged notebook out."""
 
 import json
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import nbformat
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from nbgrader.preprocessors import Execute
 
-from grading import kernel
-from grading.exercise import CourseError, Exercise, Unit, load_unit, unit_slugs
-from grading.judge import judge, make_request, verdict
+from grading.exercise import CourseError, Unit, load_unit, unit_slugs
+from grading.marking import refuse, run_and_judge
+from grading.sandbox import Limits
+from grading.sandbox.session import Ran
 from grading.verdict import Verdict
 
 SEED = 0  # of the inputs that a class is graded on, unless told otherwise
-# ipykernel warns on stderr about unencrypted loopback ports at each start
-KERNEL_ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=ERROR"]
-SKIP = "skip-execution"  # the tag that nbclient obeys
+LIMITS = Limits()
 
 
 class Unreadable(CourseError):
@@ -32,7 +24,11 @@ class Unreadable(CourseError):
 
 @dataclass(frozen=True)
 class Graded:
-    """The result of one submission; `problems` are remarks for the instructor."""
+    """The result of one submission.
+
+    `problems` are remarks for the instructor, `seconds` the time it took, `cell_seconds` the CPU
+    that the learner's own cells used of it, `sandbox` what they were shut in by.
+    """
 
     student: str
     unit: str
@@ -40,6 +36,8 @@ class Graded:
     notebook: bytes
     problems: tuple[str, ...]
     seconds: float
+    sandbox: str = ""
+    cell_seconds: float = 0.0
 
     @property
     def score(self) -> float:
@@ -55,29 +53,40 @@ def grade_submission(
     book: str = "",
     reason: str = "",
     remarks: tuple[str, ...] = (),
+    *,
+    limits: Limits = LIMITS,
+    trusted: bool = False,
 ) -> Graded:
     """Run and judge one submission; `data` is None where there is none, for this `reason`.
+
+    Raises CourseError where this machine has no sandbox and nobody said `trusted`.
 
     `book` is the address of the book's chapters as the judged notebook will see it; `remarks` are
     those of collecting.
     """
     start = time.monotonic()
     unit = load_unit(slug)
-    problems = list(remarks)
+    problems, ran = list(remarks), Ran()
     try:
         notebook = mend(read_notebook(data, reason), unit)
-        with tempfile.TemporaryDirectory(prefix="course-") as folder:
-            prepare(notebook, unit, seed, Path(folder))
-            problems += execute(notebook, Path(folder))
-            verdicts = judge_notebook(notebook, unit, seed, Path(folder), book)
+        verdicts, ran = run_and_judge(notebook, unit, seed, book, limits, trusted)
+        problems += ran.problems
     except Unreadable as error:
         notebook = blank(unit)
         problems.append(str(error))
         verdicts = refuse(notebook, unit, str(error), book)
     note(notebook, problems)
     text = nbformat.writes(notebook).encode()
-    seconds = time.monotonic() - start
-    return Graded(student, unit.slug, tuple(verdicts), text, tuple(problems), seconds)
+    return Graded(
+        student,
+        unit.slug,
+        tuple(verdicts),
+        text,
+        tuple(problems),
+        time.monotonic() - start,
+        ran.sandbox,
+        ran.seconds,
+    )
 
 
 # --- reading and mending --------------------------------------------------------------------------
@@ -200,112 +209,8 @@ def _put_back(cells: list[NotebookNode], released: list[NotebookNode], used: set
             place += 1
 
 
-# --- running --------------------------------------------------------------------------------------
-
-
-def prepare(notebook: NotebookNode, unit: Unit, seed: int, folder: Path) -> None:
-    """Leave the inputs for the learner's process; demonstrations are not run."""
-    for exercise in unit.exercises:
-        request = make_request(exercise, tuple(exercise.draw(seed)))
-        kernel.save(folder / "requests", kernel.stem(exercise.id), request)
-    for cell in notebook.cells:
-        if "demo" in cell.metadata.get("tags", []):
-            cell.metadata.tags = ["demo", SKIP]
-
-
-@contextmanager
-def environment(folder: Path) -> Iterator[None]:
-    """What the kernel's process is told: where inputs lie, one thread, nothing to show."""
-    told = {"COURSE_EVIDENCE": str(folder), "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-
-
-def execute(notebook: NotebookNode, folder: Path) -> list[str]:
-    """Run the notebook in a kernel of its own, as `nbgrader autograde` does; return problems."""
-    work = folder / "work"
-    work.mkdir()
-    with environment(folder):
-        try:
-            Execute(extra_arguments=KERNEL_ARGUMENTS, record_timing=False).preprocess(
-                notebook, {"metadata": {"path": str(work)}}
-            )
-        except DeadKernelError:
-            return ["The kernel died; what was answered before counts."]
-        except (CellTimeoutError, TimeoutError, RuntimeError) as error:
-            return [f"The run stopped early ({type(error).__name__}); what was answered counts."]
-    return []
-
-
-# --- judging --------------------------------------------------------------------------------------
-
-
-def judge_notebook(
-    notebook: NotebookNode, unit: Unit, seed: int, folder: Path, book: str
-) -> list[Verdict]:
-    """The verdict of every exercise; each is also written into its check cell."""
-    verdicts: list[Verdict] = []
-    for exercise in unit.exercises:
-        shown = {v.exercise: v.misconception for v in verdicts if v.status != "missing"}
-        said = _judge_exercise(notebook, exercise, seed, folder, shown)
-        verdicts.append(said)
-        write_verdict(notebook, exercise, said, book)
-    return verdicts
-
-
-def refuse(notebook: NotebookNode, unit: Unit, message: str, book: str) -> list[Verdict]:
-    """No points for any exercise, for a reason that concerns the whole submission."""
-    verdicts = [verdict(exercise, 0, "refused", message) for exercise in unit.exercises]
-    for exercise, said in zip(unit.exercises, verdicts, strict=True):
-        write_verdict(notebook, exercise, said, book)
-    return verdicts
-
-
-def _judge_exercise(notebook, exercise: Exercise, seed: int, folder: Path, shown) -> Verdict:
-    try:
-        evidence = kernel.load(folder / "evidence", kernel.stem(exercise.id))
-    except FileNotFoundError:
-        return _no_evidence(notebook, exercise)
-    except Exception as error:  # a file that the learner's process forged or cut off
-        return verdict(exercise, 0, "refused", f"The result cannot be read: {error}")
-    return judge(exercise, seed, evidence, shown)
-
-
-def _no_evidence(notebook: NotebookNode, exercise: Exercise) -> Verdict:
-    """Why the check cell brought nothing: an error, a time limit, or no run at all."""
-    for key in (exercise.answer_id, exercise.grade_id):
-        for output in cell_of(notebook, key).get("outputs", []):
-            if output.output_type == "error":
-                if "Timeout" in output.ename:
-                    return verdict(exercise, 0, "timeout", "This cell ran into the time limit.")
-                text = f"The cell stops with {output.ename}: {output.evalue}"
-                return verdict(exercise, 0, "error", text[:500])
-    return verdict(exercise, 0, "missing", "The check cell brought no result.")
-
-
-def cell_of(notebook: NotebookNode, grade_id: str) -> NotebookNode:
-    """The cell with this nbgrader id."""
-    for cell in notebook.cells:
-        if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id:
-            return cell
-    raise CourseError(
-        f"The notebook has no cell {grade_id!r}: write it anew with `course release`."
-    )
-
-
-def write_verdict(notebook: NotebookNode, exercise: Exercise, said: Verdict, book: str) -> None:
-    """Make the verdict the check cell's only output; nbgrader reads the points from its text."""
-    data = {"text/plain": f"{said.score:g}", "text/html": said.html(book)}
-    result = nbformat.v4.new_output("execute_result", data, execution_count=1)
-    cell_of(notebook, exercise.grade_id).outputs = [result]
-
-
 def note(notebook: NotebookNode, remarks: list[str]) -> None:
     """Leave remarks on the whole submission where the feedback page finds them."""
     if remarks:
-        notebook.metadata["course"] = {"remarks": list(remarks)}
+        before = notebook.metadata.get("course", {}).get("remarks", [])
+        notebook.metadata["course"] = {"remarks": [*before, *remarks]}

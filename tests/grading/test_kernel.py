@@ -1,6 +1,8 @@
 """What runs in the learner's process: evidence is arrays and JSON, whatever the answer does."""
 
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -139,17 +141,21 @@ def test_disk_round_trip_is_exact(tmp_path):
     assert (back["c"], back["d"]) == (None, "x")
 
 
-def test_pickles_links_and_large_files_are_refused(tmp_path):
-    kernel.save(tmp_path, "t", {"a": np.ones(2)})
+def test_pickles_bombs_and_rubbish_are_refused():
+    text, data = kernel.dumps({"a": np.ones(2)})
     with pytest.raises(ValueError, match="larger"):
-        kernel.load(tmp_path, "t", max_bytes=10)
-    np.savez(tmp_path / "t.npz", a0=np.array([AlwaysEqual()], dtype=object))
+        kernel.loads(text, data, max_bytes=10)
+    bomb = io.BytesIO()
+    np.savez_compressed(bomb, a0=np.zeros(2**24))  # 128 MB in a few kB
+    assert len(bomb.getvalue()) < 2**18
+    with pytest.raises(ValueError, match="larger"):
+        kernel.loads(text, bomb.getvalue(), max_bytes=2**20)
+    pickled = io.BytesIO()
+    np.savez(pickled, a0=np.array([AlwaysEqual()], dtype=object))
     with pytest.raises(ValueError, match="pickle"):
-        kernel.load(tmp_path, "t")
-    (tmp_path / "t.npz").unlink()
-    (tmp_path / "t.npz").symlink_to("/dev/zero")
-    with pytest.raises(FileNotFoundError):
-        kernel.load(tmp_path, "t")
+        kernel.loads(text, pickled.getvalue())
+    with pytest.raises(zipfile.BadZipFile):
+        kernel.loads(text, b"no archive")
 
 
 def test_record_answers_the_request_on_disk(tmp_path):

@@ -5,7 +5,8 @@ import json
 import nbformat
 import pytest
 
-from grading.submission import Unreadable, blank, cell_of, mend, read_notebook, unit_of
+from grading.marking import cell_of
+from grading.submission import Unreadable, blank, mend, read_notebook, unit_of
 
 CHECK, ANSWER = "attention__causal_mask", "attention__causal_mask__answer"
 

@@ -1,0 +1,74 @@
+"""One submission's cells, run one after the other in the process that is its own.
+
+The job holds the inputs for the checks (`R`) and the cells (`C`). Back come, for each cell, that it
+begins (`S`), answers to checks (`E`) and what it showed (`D`); at the very end `X`. Whoever reads
+that believes none of it further than arrays and plain values can be believed.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from grading.sandbox.inside import frames
+from grading.sandbox.inside.shell import Shell
+
+
+def run_job(
+    shell: Shell,
+    job: int,
+    reply: int,
+    limits: dict,
+    folder: str,
+    allow_seconds: Callable[[float], None] = lambda seconds: None,
+) -> None:
+    """Run the job that the descriptor `job` holds; write to `reply`.
+
+    `allow_seconds` is called before each cell with the CPU that it may use.
+    """
+    home = Path(folder)
+    box = home / ".course"
+    cells = _read_job(job, box)
+    os.environ |= {"HOME": folder, "TMPDIR": folder, "COURSE_EVIDENCE": str(box)}
+    process = os.getpid()
+    shell.outputs.max_bytes = limits["output_kb"] * 1024
+    for cell in cells:
+        frames.write(reply, b"S", {"cell": cell["index"]})
+        allow_seconds(cell["seconds"])
+        outputs, spent = shell.run(cell["source"])
+        if os.getpid() != process:  # a cell has forked: its copy of us has nothing to say
+            os._exit(0)
+        _send_evidence(box / "evidence", reply)
+        done = {"cell": cell["index"], "outputs": outputs, "seconds": spent}
+        frames.write(reply, b"D", _plain(done))
+    frames.write(reply, b"X")
+
+
+def _read_job(descriptor: int, box: Path) -> list[dict]:
+    """Lay out the inputs of the checks; return the cells."""
+    (box / "requests").mkdir(parents=True)
+    (box / "evidence").mkdir()
+    reader, cells = frames.Reader(2**31), []
+    with os.fdopen(descriptor, "rb") as file:
+        for kind, header, body in reader.feed(file.read()):
+            if kind == b"R":
+                (box / "requests" / header["file"]).write_bytes(body)
+            else:
+                cells = header
+    return cells
+
+
+def _send_evidence(folder: Path, reply: int) -> None:
+    """Send what checks have written since the last cell, and delete it."""
+    for path in sorted(folder.glob("*.json")):
+        arrays = path.with_suffix(".npz")
+        if arrays.is_file():
+            said = {"name": path.stem, "json": path.read_text(encoding="utf-8")}
+            frames.write(reply, b"E", said, arrays.read_bytes())
+            arrays.unlink()
+        path.unlink()
+
+
+def _plain(tree: dict) -> dict:
+    """What JSON can say of it: an object may display itself as anything at all."""
+    return json.loads(json.dumps(tree, default=repr, skipkeys=True))

@@ -1,0 +1,136 @@
+"""A notebook's cells through the sandbox: run, and after a crash run again without the culprit."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grading.sandbox import Limits, cold, warm
+from grading.sandbox.inside import frames
+
+WALL_GRACE = 5.0  # seconds on the clock that every cell may wait on top
+MAX_RUNS = 40  # of one notebook: each leaves out one more cell
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell to run. `check` is the file stem of the exercise whose evidence it brings."""
+
+    index: int
+    source: str
+    seconds: float
+    check: str | None = None
+
+
+@dataclass
+class Ran:
+    """What came back: outputs by cell, evidence (JSON text, npz bytes) by exercise, why cells were
+    cut short, CPU seconds of the cells, and the sandbox it was in."""
+
+    outputs: dict[int, list] = field(default_factory=dict)
+    evidence: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    cut: dict[int, tuple[str, str]] = field(default_factory=dict)  # status, words
+    seconds: float = 0.0
+    sandbox: str = ""
+    problems: list[str] = field(default_factory=list)
+
+
+def run_cells(
+    cells: Sequence[Cell], requests: Mapping[str, bytes], limits: Limits, trusted: bool = False
+) -> Ran:
+    """Run the cells in order, in the strongest sandbox there is.
+
+    `requests` are files for the checks, by name. A cell that brings its process to an end, or takes
+    too long, is left out and the rest is run again; checks that have answered are not run twice.
+    Raises CourseError where there is no sandbox and `trusted` is not given.
+    """
+    kind = warm.strongest(trusted)
+    run_job = _forked(kind) if warm.can_fork() else cold.run
+    ran, started = Ran(sandbox=warm.IN_WORDS[kind]), time.monotonic()
+    for _ in range(MAX_RUNS):
+        todo = [c for c in cells if c.index not in ran.cut and c.check not in ran.evidence]
+        attempt = _Attempt(todo, requests, limits, ran)
+        attempt.run(run_job)
+        if attempt.finished:
+            return ran
+        if attempt.at is None:
+            ran.problems.append(f"Nothing was run: {attempt.words}")
+            return ran
+        ran.cut[attempt.at.index] = (attempt.status, attempt.words)
+        spent = time.monotonic() - started
+        if spent > limits.total_seconds * limits.wall_factor or ran.seconds > limits.total_seconds:
+            break
+    ran.problems.append("The notebook used up its time; what was answered until then counts.")
+    return ran
+
+
+class _Attempt:
+    """One run of the cells that are left."""
+
+    def __init__(self, cells, requests, limits: Limits, ran: Ran) -> None:
+        self.cells = {cell.index: cell for cell in cells}
+        self.requests, self.limits, self.ran = requests, limits, ran
+        self.at: Cell | None = None  # the cell that runs now
+        self.finished = False
+        self.status, self.words = "error", "the process did not start"
+        self._reader = frames.Reader(limits.reply_mb * 2**20)
+
+    def run(self, run_job: Callable) -> None:
+        end = run_job(self._job(), self.limits, self.heard)
+        if not self.finished:
+            self.status, self.words = self._why(end)
+            if self.at is not None:  # what it has cost before it was ended
+                self.ran.seconds += self.at.seconds if self.status == "timeout" else 0.0
+
+    def _job(self) -> bytes:
+        parts = [frames.pack(b"R", {"file": n}, body) for n, body in self.requests.items()]
+        fields = ("index", "source", "seconds")
+        cells = [{name: getattr(c, name) for name in fields} for c in self.cells.values()]
+        return b"".join([*parts, frames.pack(b"C", cells)])
+
+    def heard(self, data: bytes) -> float:
+        """Take in what has come; how many more seconds may pass until something comes."""
+        for kind, header, body in self._reader.feed(data):
+            try:
+                self._take(kind, header, body)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise frames.BrokenFrame(f"a message without {error}") from None
+        seconds = self.at.seconds if self.at is not None else self.limits.cell_seconds
+        return seconds * self.limits.wall_factor + WALL_GRACE
+
+    def _take(self, kind: bytes, header: Any, body: bytes) -> None:
+        if kind == b"S":
+            self.at = self.cells[header["cell"]]
+        elif kind == b"D":
+            self.ran.outputs[int(header["cell"])] = list(header["outputs"])
+            self.ran.seconds += max(float(header["seconds"]), 0.0)
+        elif kind == b"E" and self.at is not None and header["name"] == self.at.check:
+            self.ran.evidence[self.at.check] = (str(header["json"]), body)
+        elif kind == b"W":
+            raise warm.Unavailable(str(header))
+        elif kind == b"X":
+            self.finished = True
+
+    def _why(self, end: warm.End) -> tuple[str, str]:
+        seconds = self.at.seconds if self.at is not None else 0
+        if end.why == "time" or end.code == 128 + 24:  # SIGXCPU
+            return "timeout", f"This cell did not end within {seconds:g} seconds."
+        if end.why == "memory":
+            return "error", f"This cell used more than {self.limits.memory_mb} MB of memory."
+        if end.why:
+            return "error", f"This cell was stopped: {end.why}."
+        what = f"signal {end.code - 128}" if end.code > 128 else f"exit code {end.code}"
+        return "error", f"This cell ended the whole Python process ({what})."
+
+
+def _forked(kind: str) -> Callable:
+    """Run a job in this process's warm process; one that has broken is made anew, once."""
+
+    def run(job: bytes, limits: Limits, heard: Callable) -> warm.End:
+        try:
+            return warm.warm_process(kind).run(job, limits, heard)
+        except warm.Unavailable as error:
+            warm.warm_process(kind, fresh=True)
+            return warm.End(1, f"the sandbox broke ({error})")
+
+    return run
