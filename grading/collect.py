@@ -22,6 +22,7 @@ MAX_BYTES = 50 * 2**20  # of a file handed in, and of a notebook in a zip
 MAX_MEMBERS = 1000  # files in a zip
 DEPTH = 3  # folders below a student's own
 IGNORED = ("__MACOSX", "__pycache__")
+MARK = "\N{REPLACEMENT CHARACTER}"  # in the place of a character that no name may have
 STRANGE = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes, line breaks
 
 
@@ -70,9 +71,10 @@ def of_student(folder: Path, units: Iterable[str]) -> list[Found]:
     If nothing can be told to belong to any of the units, each of them says what was found.
     """
     units = list(units)
-    student = _printable(folder.name)
+    student = _tame(folder.name)
     try:
-        _check_name(folder.name)
+        if student != folder.name or MARK in student:
+            raise Refused(f"The name {student!r} would break paths: rename the folder.")
         if folder.is_symlink():
             raise Refused(f"The student's folder {student} is a link: put the folder itself there.")
         pile = Pile(folder, list(_listing(folder, DEPTH)))
@@ -84,20 +86,14 @@ def of_student(folder: Path, units: Iterable[str]) -> list[Found]:
     return found
 
 
-def _check_name(name: str) -> None:
-    """Any Unicode name is a student's, but for what breaks a path, a table or a log."""
-    broken = name != name.strip() or name in ("", ".", "..") or name != _printable(name)
-    if broken or any(c in "/\\\N{REPLACEMENT CHARACTER}" for c in name):
-        raise Refused(
-            f"{_printable(name)!r} cannot be a student's name, because it breaks paths: "
-            f"rename the folder."
-        )
+def _tame(name: str) -> str:
+    """A student's name, any Unicode but for what breaks a path, a table or a log."""
+    tame = _printable(name).replace("/", MARK).replace("\\", MARK).strip()
+    return MARK if tame in ("", ".", "..") else tame
 
 
 def _printable(name: str) -> str:
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in STRANGE else c for c in name
-    )
+    return "".join(MARK if unicodedata.category(c) in STRANGE else c for c in name)
 
 
 # --- which file is the unit's ---------------------------------------------------------------------

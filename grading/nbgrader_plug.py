@@ -6,6 +6,7 @@ verdicts are written between nbgrader's Execute and SaveAutoGrades.
 
 from pathlib import Path
 
+import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat import NotebookNode
@@ -78,6 +79,7 @@ class ExecuteAndJudge(NbGraderPreprocessor):
             refuse(nb, unit, str(reason), book)
             return nb, resources
         _, ran = run_and_judge(nb, unit, submission.SEED, book)
+        submission.note(nb, ran.problems)
         for problem in ran.problems:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)
         return nb, resources
