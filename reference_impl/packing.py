@@ -61,29 +61,47 @@ def pack(documents: Sequence[Sequence[int]], context_length: int, separator_id: 
     return PackedRows(*(x.view(-1, context_length) for x in (token_ids, targets, document_ids)))
 
 
+def shuffled_rows(
+    n_rows: int, batch_size: int, seed: int, step: int
+) -> Int[Tensor, " {batch_size}"]:
+    """Which of `n_rows` rows make up batch number `step`.
+
+    The rows are dealt out in rounds without end: every row comes once before any comes again, in
+    an order that changes with each round, and a batch may end one round and begin the next.
+
+    >>> batches = [shuffled_rows(3, batch_size=2, seed=0, step=step).tolist() for step in range(3)]
+    >>> rows = sum(batches, [])  # 2 rounds of 3 rows in 3 batches of 2
+    >>> sorted(rows[:3]), sorted(rows[3:])
+    ([0, 1, 2], [0, 1, 2])
+    """
+    chosen = []
+    for place in range(step * batch_size, (step + 1) * batch_size):
+        turn, i = divmod(place, n_rows)
+        if i == 0 or not chosen:
+            generator = torch.Generator().manual_seed(mixed_seed(seed, turn))
+            order = torch.randperm(n_rows, generator=generator)
+        chosen.append(order[i])
+    return torch.stack(chosen)
+
+
 class PackedBatches:
     """Batch number `step` of training on packed rows: token ids, document ids, targets.
 
-    Every row comes once before any comes again, in an order that changes with each round; a round
-    that does not fill its last batch leaves a few rows out. A function of (seed, step), as
-    `RandomBatches`. Raises ValueError where there are fewer rows than a batch needs.
+    The rows are those of `shuffled_rows`, a function of (seed, step) as in `RandomBatches`.
+    Raises ValueError where there are fewer rows than a batch needs.
     """
 
     def __init__(self, rows: PackedRows, batch_size: int, seed: int) -> None:
         self.rows, self.batch_size, self.seed = rows, batch_size, seed
-        self.batches_in_round = len(rows.token_ids) // batch_size
-        if not self.batches_in_round:
+        if len(rows.token_ids) < batch_size:
             raise ValueError(
                 f"{len(rows.token_ids)} packed rows do not fill one batch of {batch_size}: "
                 "pack more text, or take smaller batches"
             )
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        turn, place = divmod(step, self.batches_in_round)
-        generator = torch.Generator().manual_seed(mixed_seed(self.seed, turn))
-        order = torch.randperm(len(self.rows.token_ids), generator=generator)
-        chosen = order[place * self.batch_size :][: self.batch_size]
         rows = self.rows
+        chosen = shuffled_rows(len(rows.token_ids), self.batch_size, self.seed, step)
         return rows.token_ids[chosen], rows.document_ids[chosen], rows.targets[chosen]
 
 

@@ -9,7 +9,10 @@ import pytest
 
 import reference_impl
 
-MODULES = [module.name for module in pkgutil.iter_modules(reference_impl.__path__)]
+MODULES = [
+    module.name.removeprefix("reference_impl.")
+    for module in pkgutil.walk_packages(reference_impl.__path__, "reference_impl.")
+]
 # Learners see these functions' docstrings as their exercise, so each needs a worked example.
 TAUGHT = ["norms", "positions", "attention", "sampling"]
 
