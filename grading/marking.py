@@ -63,7 +63,7 @@ def cells_to_run(notebook: NotebookNode, unit: Unit, limits: Limits) -> list[Cel
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code" and "demo" not in cell.metadata.get("tags", []):
             key = _grade_id(cell)
-            allowed = min(seconds.get(key, limits.cell_seconds), limits.total_seconds)
+            allowed = min(seconds.get(key, limits.cell_seconds), limits.cap_seconds)
             cells.append(Cell(index, cell.source, allowed, key if key in checks else None))
     return cells
 

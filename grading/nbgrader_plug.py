@@ -12,11 +12,13 @@ from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat import NotebookNode
 from nbgrader import preprocessors as stock
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Bool, Float
 from traitlets.config import Config
 
 from grading import nbgrader_collect, submission
 from grading.exercise import ROOT, Unit, load_unit, unit_slugs
 from grading.marking import refuse, run_and_judge
+from grading.sandbox import Limits
 from grading.release import directories, write_source
 from grading.verdict import book_address
 
@@ -71,6 +73,13 @@ class MendingExporter(NotebookExporter):
 class ExecuteAndJudge(NbGraderPreprocessor):
     """In the place of nbgrader's Execute: runs in the sandbox, is judged outside of it."""
 
+    trusted = Bool(False, help="run with your own rights where there is no sandbox").tag(
+        config=True
+    )
+    cap_seconds = Float(Limits.cap_seconds, help="CPU seconds that any cell may use").tag(
+        config=True
+    )
+
     def preprocess(self, nb: NotebookNode, resources: dict):
         """Run and judge one notebook; each check cell ends with its verdict as only output."""
         unit = load_unit(resources["nbgrader"]["assignment"])
@@ -78,7 +87,8 @@ class ExecuteAndJudge(NbGraderPreprocessor):
         if reason := nb.metadata.pop("course_refused", None):
             refuse(nb, unit, str(reason), book)
             return nb, resources
-        _, ran = run_and_judge(nb, unit, submission.SEED, book)
+        limits = Limits(cap_seconds=self.cap_seconds)
+        _, ran = run_and_judge(nb, unit, submission.SEED, book, limits, self.trusted)
         submission.note(nb, ran.problems)
         for problem in ran.problems:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)

@@ -17,9 +17,10 @@ class Limits:
     """What one submission may use. Seconds are of CPU, so that a busy machine is fair to all.
 
     cell_seconds     of a cell that belongs to no exercise; an exercise has its own `seconds`
+    cap_seconds      of any cell, whatever its exercise allows
     total_seconds    of all cells together, replays after a crash included
     wall_factor      a cell that waits instead of computing is stopped after this many times its
-                     seconds on the clock
+    wall_grace       seconds on the clock, and these on top
     memory_mb        beyond what the warm process has: address space, and memory really used
     processes        processes and threads together
     work_mb          files in the private folder, which lies in memory
@@ -29,8 +30,10 @@ class Limits:
     """
 
     cell_seconds: float = 30.0
+    cap_seconds: float = 600.0
     total_seconds: float = 300.0
     wall_factor: float = 3.0
+    wall_grace: float = 5.0
     memory_mb: int = 2048
     processes: int = 64
     work_mb: int = 256

@@ -8,7 +8,6 @@ from typing import Any
 from grading.sandbox import Limits, cold, warm
 from grading.sandbox.inside import frames
 
-WALL_GRACE = 5.0  # seconds on the clock that every cell may wait on top
 MAX_RUNS = 40  # of one notebook: each leaves out one more cell
 
 
@@ -96,7 +95,7 @@ class _Attempt:
             except (KeyError, TypeError, AttributeError) as error:
                 raise frames.BrokenFrame(f"a message without {error}") from None
         seconds = self.at.seconds if self.at is not None else self.limits.cell_seconds
-        return seconds * self.limits.wall_factor + WALL_GRACE
+        return seconds * self.limits.wall_factor + self.limits.wall_grace
 
     def _take(self, kind: bytes, header: Any, body: bytes) -> None:
         if kind == b"S":
