@@ -18,8 +18,8 @@ from traitlets.config import Config
 from grading import nbgrader_collect, submission
 from grading.exercise import ROOT, Unit, load_unit, unit_slugs
 from grading.marking import refuse, run_and_judge
-from grading.sandbox import Limits
 from grading.release import directories, write_source
+from grading.sandbox import Limits
 from grading.verdict import book_address
 
 
