@@ -15,6 +15,7 @@ syntax younger than Python 2.7, and ASCII only.
 from __future__ import print_function
 
 import argparse
+import glob
 import hashlib
 import json
 import os
@@ -168,6 +169,14 @@ def find_chromium():
     return next((place for place in places if os.path.exists(place)), None)
 
 
+def find_postgres():
+    """The folder of PostgreSQL's programs for the test of a gradebook on a server, or None."""
+    if shutil.which("initdb"):
+        return os.path.dirname(shutil.which("initdb"))
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    return os.path.dirname(found[-1]) if found else None
+
+
 def loads(library):
     """Whether this system has the shared library."""
     import ctypes  # some self-built Pythons lack it; only the tests come here
@@ -177,6 +186,36 @@ def loads(library):
     except OSError:
         return False
     return True
+
+
+def on_linux(found):
+    """The same test, passed everywhere but on Linux."""
+    return lambda: sys.platform != "linux" or bool(found())
+
+
+# What the tests need of the system: Debian's package, is it there, what else is not tested.
+TOOLS = [
+    (
+        "chromium",
+        find_chromium,
+        "The book is not tested in a browser (Google Chrome is as good; CHROMIUM may name its path)",
+    ),
+    (
+        "libatomic1",  # Playwright's own program is linked to it, and a bare Debian lacks it
+        on_linux(lambda: loads("libatomic.so.1")),
+        "The book is not tested in a browser",
+    ),
+    (
+        "bubblewrap",
+        on_linux(lambda: shutil.which("bwrap")),
+        "The sandbox for submissions is not tested",
+    ),
+    (
+        "postgresql",
+        on_linux(find_postgres),
+        "A gradebook on a database server is not tested",
+    ),
+]
 
 
 def read(path):
@@ -333,21 +372,16 @@ class Bootstrap(object):
 
     def system_tools(self):
         """What the tests need from the operating system; installed only as root on Debian."""
-        missing = [] if find_chromium() else ["chromium"]
-        # Playwright's own program is linked to it, and a bare Debian lacks it.
-        if sys.platform == "linux" and not loads("libatomic.so.1"):
-            missing.append("libatomic1")
+        missing = [tool for tool in TOOLS if not tool[1]()]
         if not missing:
             return
-        listed = " and ".join(missing)
+        names = [tool[0] for tool in missing]
         if shutil.which("apt-get") and os.geteuid() == 0:
-            self.say("Installing %s with apt-get" % listed)
-            if self.apt(missing):
+            self.say("Installing %s with apt-get" % ", ".join(names))
+            if self.apt(names):
                 return
-        self.say(
-            "The book is not tested in a browser: install %s (Debian's names; Google Chrome is "
-            "as good as Chromium, and CHROMIUM may name its path)." % listed
-        )
+        for name, _, untested in missing:
+            self.say("%s: install %s (Debian's name)." % (untested, name))
 
     def apt(self, packages):
         """True if apt-get installed them; its output goes to the log."""

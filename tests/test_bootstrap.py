@@ -373,7 +373,7 @@ def test_silence_is_noticed_while_lines_are_read():
 
 @pytest.fixture
 def bare_system(tmp_path, monkeypatch):
-    """A Linux without Chromium and libatomic; the list of what was run on it."""
+    """A Linux without any of the tools; the list of what was run on it."""
     (tmp_path / ".venv").mkdir()
     ran = []
 
@@ -382,29 +382,38 @@ def bare_system(tmp_path, monkeypatch):
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(bootstrap.sys, "platform", "linux")
-    monkeypatch.setattr(bootstrap, "find_chromium", lambda: None)
-    monkeypatch.setattr(bootstrap, "loads", lambda library: False)
+    lacking = [(name, lambda: None, untested) for name, _, untested in bootstrap.TOOLS]
+    monkeypatch.setattr(bootstrap, "TOOLS", lacking)
     monkeypatch.setattr(bootstrap.shutil, "which", lambda name: "/usr/bin/" + name)
     monkeypatch.setattr(bootstrap.subprocess, "run", run)
     return ran
 
 
-def test_as_root_on_debian_the_browser_is_installed(tmp_path, bare_system, monkeypatch):
+def test_as_root_on_debian_the_tools_are_installed(tmp_path, bare_system, monkeypatch):
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0, raising=False)
     Bootstrap(str(tmp_path)).system_tools()
-    install = "apt-get install -y --no-install-recommends chromium libatomic1"
+    install = "apt-get install -y --no-install-recommends "
+    install += "chromium libatomic1 bubblewrap postgresql"
     assert bare_system == ["apt-get update", install]
 
 
-def test_elsewhere_a_missing_browser_is_named_with_its_cure(
+def test_elsewhere_each_missing_tool_is_named_with_what_it_costs(
     tmp_path, bare_system, monkeypatch, capsys
 ):
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 1000, raising=False)
     Bootstrap(str(tmp_path)).system_tools()
     said = capsys.readouterr().out
     assert bare_system == []
-    assert said.startswith("The book is not tested in a browser: install chromium and libatomic1")
-    assert said.count("\n") == 1
+    assert "The sandbox for submissions is not tested: install bubblewrap (Debian's name)." in said
+    assert said.count("\n") == len(bootstrap.TOOLS)
+
+
+def test_other_systems_are_not_asked_for_linux_tools(monkeypatch):
+    found = bootstrap.on_linux(lambda: None)
+    monkeypatch.setattr(bootstrap.sys, "platform", "darwin")
+    assert found()
+    monkeypatch.setattr(bootstrap.sys, "platform", "linux")
+    assert not found()
 
 
 def test_a_browser_named_by_hand_is_taken(tmp_path, monkeypatch):
