@@ -198,7 +198,7 @@ TOOLS = [
     (
         "chromium",
         find_chromium,
-        "The book is not tested in a browser (Google Chrome is as good; CHROMIUM may name its path)",
+        "The book is not tested in a browser (Chrome is as good; CHROMIUM may name its path)",
     ),
     (
         "libatomic1",  # Playwright's own program is linked to it, and a bare Debian lacks it
