@@ -69,4 +69,5 @@ def _open(path: Path) -> Iterator[str]:
                 "e.g. iconv -f utf-16 -t utf-8"
             )
         # Lines end at "\n" alone: a text may hold other characters that Python calls line ends.
-        yield from io.TextIOWrapper(data, "utf-8", errors="surrogateescape", newline="\n")
+        with io.TextIOWrapper(data, "utf-8", errors="surrogateescape", newline="\n") as lines:
+            yield from lines
