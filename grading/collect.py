@@ -247,7 +247,8 @@ def unpack(data: bytes, unit: str) -> tuple[bytes, str]:
     except Refused:
         raise
     except Exception as error:  # zipfile and zlib raise many kinds on a damaged file
-        raise Refused(f"The zip file cannot be read ({type(error).__name__}).") from None
+        what = f"The zip file cannot be read ({type(error).__name__})"
+        raise Refused(f"{what}: hand in the notebook itself.") from None
     if len(content) > MAX_BYTES:
         raise Refused(f"The notebook in the zip file is larger than {MAX_BYTES / 2**20:g} MB.")
     return content, _printable(info.filename)

@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from grading import nbgrader_collect, submission
 from grading.exercise import ROOT, Unit, load_unit, unit_slugs
+from grading.feedback import TEMPLATES, FeedbackPage
 from grading.marking import refuse, run_and_judge
 from grading.release import directories, write_source
 from grading.sandbox import Limits
@@ -39,6 +40,9 @@ def configure(config: Config) -> None:
         stock.AssignLatePenalties,
         stock.CheckCellMetadata,
     ]
+    config.GenerateFeedback.preprocessors = [stock.GetGrades, FeedbackPage]
+    config.GenerateFeedback.HTMLExporter.template_name = "course_feedback"
+    config.GenerateFeedback.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
     for slug in unit_slugs():
         write_source(load_unit(slug))
 
