@@ -66,6 +66,15 @@ def fork_apart() -> int:
     return os.fork()
 
 
+def fork_guarded() -> int:
+    """As os.fork, but the child, of the same user, cannot look into the parent's memory."""
+    prctl(PR_SET_DUMPABLE, 0)
+    child = os.fork()
+    if child == 0:
+        prctl(PR_SET_DUMPABLE, 1)
+    return child
+
+
 def private_folders(work: str, work_mb: int) -> None:
     """Empty folders in memory, of bounded size, over those that all forks share."""
     for folder, size in ((work, work_mb), ("/dev/shm", 64)):

@@ -112,18 +112,21 @@ class Zygote:
         return message, list(numbers)
 
     def _stub(self, job: int, reply: int, limits: dict) -> None:
-        """In the first child: make the one that runs the job, and end as it ends."""
+        """In the first child: make the one that runs the job, and end as that ends."""
         if self.kind != walls.NAMESPACES:
             return self._run(job, reply, limits)
         child = walls.fork_apart()
         if child == 0:
-            try:
-                self._run(job, reply, limits)
-            finally:
-                os._exit(70)
+            # This is process 1, which the kernel spares most signals, the one at the end of its
+            # CPU among them: so the submission is its child.
+            child = walls.fork_guarded()
+            if child == 0:
+                try:
+                    self._run(job, reply, limits)
+                finally:
+                    os._exit(70)
         os.close(job), os.close(reply)
-        _, status = os.waitpid(child, 0)
-        os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+        os._exit(_wait_for(child))
 
     def _run(self, job: int, reply: int, limits: dict) -> None:
         """In the process of the submission: walls up, then its cells. Does not come back."""
@@ -208,6 +211,15 @@ class Zygote:
             if found is None or found.si_pid == self.child:
                 return
             os.waitpid(found.si_pid, 0)
+
+
+def _wait_for(child: int) -> int:
+    """Wait for this child, and for orphans meanwhile; its exit code, as a shell would say it."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            ended = os.WIFSIGNALED(status)
+            return 128 + os.WTERMSIG(status) if ended else os.WEXITSTATUS(status)
 
 
 def _anonymous_bytes(pid: int) -> int:
