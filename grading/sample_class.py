@@ -19,7 +19,7 @@ def write(unit: Unit, submitted: Path) -> list[str]:
     """Write the class's submissions of one unit below `submitted`; return the students' names."""
     students = {
         "ada-all-right": notebook_with(unit, right_answers(unit)),
-        "ben-other-ways": notebook_with(unit, _other_ways(unit)),
+        "ben-other-ways": notebook_with(unit, other_ways(unit)),
         **{name: notebook_with(unit, _wrong(unit, i)) for i, name in enumerate(_MISTAKEN)},
         "gus-untouched": notebook_with(unit, {}),
         "hana-raises": notebook_with(unit, _raising(unit)),
@@ -56,7 +56,7 @@ def right_answers(unit: Unit) -> dict[str, str]:
     return {e.answer_id: solution_source(unit.source, e.callable) for e in unit.exercises}
 
 
-def _other_ways(unit: Unit) -> dict[str, str]:
+def other_ways(unit: Unit) -> dict[str, str]:
     def first(exercise: Exercise) -> str:
         return answer_source(next(iter(exercise.alternatives.values())), exercise.callable)
 
