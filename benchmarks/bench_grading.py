@@ -142,9 +142,7 @@ def figures(what: str, students: int, jobs: int, run: dict, peer: float | None =
         "seconds": run["seconds"],
         "a minute": students / run["seconds"] * 60,
         "s each": run["seconds"] / students,
-        "share of learners' cells": run["cells"] / (run["seconds"] * jobs)
-        if "cells" in run
-        else "",
+        "share of learners' cells": share,
         "runner MB": run.get("runner_mb", ""),
         "times the peer": peer / run["seconds"] if peer else "",
     }
