@@ -16,6 +16,7 @@ from reference_impl.packing import (
     document_positions,
     pack,
     packed_logits,
+    shuffled_rows,
 )
 
 SEPARATOR = 0
@@ -163,6 +164,17 @@ def test_every_packed_row_comes_once_a_round_in_a_new_order():
     assert rounds[0] != rounds[1] != rounds[2]
     again = PackedBatches(rows, batch_size=3, seed=0)[5]
     assert all(map(torch.equal, batches[5], again))
+
+
+@given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 99))
+def test_batches_deal_out_rounds_of_all_rows_without_end(n_rows, batch_size, seed):
+    drawn = [shuffled_rows(n_rows, batch_size, seed, step).tolist() for step in range(3 * n_rows)]
+    assert {len(batch) for batch in drawn} == {batch_size}
+    rows = sum(drawn, [])
+    rounds = [tuple(rows[start : start + n_rows]) for start in range(0, len(rows), n_rows)]
+    assert all(sorted(order) == list(range(n_rows)) for order in rounds)
+    if n_rows > 4:  # so many rounds in one and the same order are no chance
+        assert len(set(rounds)) > 1
 
 
 def test_fewer_rows_than_a_batch_are_refused():
