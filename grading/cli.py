@@ -21,8 +21,9 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments)
     except CourseError as error:
         print(f"course: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("course: stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"course: {stop or 'stopped.'}", file=sys.stderr)
+        return 130
     return 1
 
 
@@ -43,12 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("path", type=Path, metavar="NOTEBOOK")
     _add_json(sub)
     sub = command("grade", _grade, "grade the submissions of a class into nbgrader's gradebook")
-    sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
-    sub.add_argument("--submitted", type=Path, default=ROOT / "submitted", metavar="DIR")
-    sub.add_argument("--jobs", type=int, metavar="N", help="processes; one a core by default")
-    sub.add_argument("--db", metavar="URL", help="gradebook.db beside the submissions by default")
-    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the inputs drawn")
-    _add_json(sub)
+    _add_grade_options(sub)
     sub = command("bank", _bank, "prove that every exercise names its misconceptions")
     sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
     sub.add_argument("--seeds", type=int, default=5, metavar="N", help="draws of the inputs")
@@ -59,6 +55,21 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--max-new-tokens", type=int, default=256, metavar="N")
     sub.add_argument("--seed", type=int, metavar="N")
     return parser
+
+
+def _add_grade_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
+    sub.add_argument("--submitted", type=Path, default=ROOT / "submitted", metavar="DIR")
+    sub.add_argument("--jobs", type=int, metavar="N", help="processes; one a core by default")
+    sub.add_argument("--scheduler", metavar="ADDR", help="a Dask cluster instead: tcp://HOST:8786")
+    sub.add_argument("--db", metavar="URL", help="gradebook.db beside the submissions by default")
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the inputs drawn")
+    text = "only what an edit of the exercises changed; shows the difference before it writes"
+    sub.add_argument("--changed", action="store_true", help=text)
+    sub.add_argument("--yes", action="store_true", help="with --changed: write without asking")
+    text = "run submissions with your own rights where there is no sandbox"
+    sub.add_argument("--trusted", action="store_true", help=text)
+    _add_json(sub)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -102,32 +113,65 @@ def _check(arguments: argparse.Namespace) -> int:
 def _grade(arguments: argparse.Namespace) -> int:
     from grading import classrun
 
-    units = classrun.chosen_units(arguments.units)
-    results = _run_class(arguments.submitted, units, arguments.db, arguments.jobs, arguments.seed)
+    run = classrun.ClassRun(
+        submitted=arguments.submitted,
+        units=tuple(classrun.chosen_units(arguments.units)),
+        db_url=arguments.db,
+        jobs=arguments.jobs,
+        scheduler=arguments.scheduler,
+        seed=arguments.seed,
+        trusted=arguments.trusted,
+    )
+    results = _regrade_class(run, arguments.yes) if arguments.changed else _grade_class(run)
     if arguments.json:
         classrun.write_json(arguments.json, classrun.records(results))
     return 0
 
 
-def _run_class(submitted: Path, units: list[str], db=None, jobs=None, seed: int = 0) -> list:
+def _grade_class(run) -> list:
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from grading import classrun
+    from grading.classrun import grade_class
+    from grading.progress import Bar
     from grading.table import print_table
 
     console = Console()
-    console.print("No sandbox yet: submissions run with your rights, each in a process of its own.")
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("Grading", total=None)
-
-        def progress(graded, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        results = classrun.run(submitted, units, db, jobs, seed, progress)
+    with Bar(len(run.found), console) as bar:
+        results = grade_class(run, bar)
+    for sandbox in sorted({g.sandbox for g in results if g.sandbox}):
+        console.print(f"Sandbox: {sandbox}", highlight=False, soft_wrap=True)
     print_table(results, console)
     return results
+
+
+def _regrade_class(run, yes: bool) -> list:
+    from rich.console import Console
+
+    from grading.progress import Bar
+    from grading.regrade import regrade
+    from grading.table import print_changes
+
+    console = Console()
+
+    def agreed(changes: list, failed: list[str]) -> bool:
+        print_changes(changes, console)
+        for text in failed:
+            print(f"Not graded, so its grades stay: {text}")
+        return yes or _asked()
+
+    done = regrade(run, lambda total: Bar(total, console), agreed)
+    if not done.written:
+        print("Nothing was written: no submission and no exercise differs from what was graded.")
+    return done.graded
+
+
+def _asked() -> bool:
+    """Ask before grades are changed; nobody can be asked where there is no terminal."""
+    if not sys.stdin.isatty():
+        raise CourseError("nothing was written. Add --yes to write these grades.")
+    if input("Write these grades into the gradebook? [y/N] ").strip().lower() in ("y", "yes"):
+        return True
+    raise CourseError("nothing was written.")
 
 
 def _bank(arguments: argparse.Namespace) -> int:
@@ -177,8 +221,9 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 
 def _all(arguments: argparse.Namespace) -> int:
-    from grading import classrun, sample_class
+    from grading import sample_class
     from grading.book import build
+    from grading.classrun import ClassRun, chosen_units
     from grading.exercise import load_unit
     from grading.release import release
 
@@ -188,10 +233,11 @@ def _all(arguments: argparse.Namespace) -> int:
     index = build(ROOT)
     print("Grading a sample class ...", flush=True)
     submitted = ROOT / "_build" / "sample_class" / "submitted"
-    units = classrun.chosen_units([])
+    units = chosen_units([])
     for slug in units:
         sample_class.write(load_unit(slug), submitted)
-    _run_class(submitted, units)
+    # The course wrote these submissions itself: no sandbox is needed where there is none.
+    _grade_class(ClassRun(submitted, tuple(units), trusted=True))
     print(f"\nThe book:            {_shown(index)}  (open it in a browser)")
     print(f"The first notebook:  {_command('jupyter')} lab {_shown(notebooks[0])}")
     print(f'Talk to the model:   {_command("course")} chat "What is gravity?"')

@@ -1,62 +1,203 @@
-"""nbgrader's gradebook, written by one process alone, through nbgrader's own code."""
+"""nbgrader's gradebook, written by one process alone, through nbgrader's own code.
+
+nbgrader's methods commit after every row. Here they all work inside one transaction of ours, so
+that a submission is in the gradebook whole or not at all, whenever the process is killed.
+"""
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook
-from nbgrader.preprocessors import SaveAutoGrades, SaveCells
-from sqlalchemy.exc import SAWarning
+from nbformat import NotebookNode
+from nbgrader import utils
+from nbgrader.api import (
+    Assignment,
+    Grade,
+    Gradebook,
+    GradeCell,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError, SAWarning
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from grading.exercise import CourseError, Unit
+from grading.kernel import stem
 from grading.submission import Graded, blank
 
 
 class GradebookWriter:
-    """Writes units, submissions and judged notebooks where nbgrader looks for them."""
+    """Writes units, submissions and judged notebooks where nbgrader looks for them.
+
+    A context manager: the gradebook is opened once and stays open.
+    """
 
     def __init__(self, db_url: str, autograded: Path) -> None:
-        self.db_url = db_url
+        self.db_url = driver_named(db_url)
         self.autograded = autograded
+
+    def __enter__(self) -> "GradebookWriter":
+        try:
+            self._book = Gradebook(self.db_url)
+            self._book.db.remove()
+            self._connection = self._book.engine.connect()
+        except (OperationalError, ModuleNotFoundError) as error:
+            raise CourseError(f"The gradebook cannot be opened ({error}). Look at --db.") from None
+        # "rollback_only": a commit inside writes to the database, and stays in our transaction.
+        session = sessionmaker(self._connection, join_transaction_mode="rollback_only")
+        self._book.db = scoped_session(session)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._book.db.remove()
+        self._connection.close()
+        self._book.close()
+
+    @contextmanager
+    def _whole(self) -> Iterator[Gradebook]:
+        """One transaction, without the warnings that nbgrader's order of insertion raises."""
+        with warnings.catch_warnings(), self._connection.begin():
+            warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
+            try:
+                yield self._book
+            finally:
+                # What others write meanwhile, in formgrader, is read anew the next time.
+                self._book.db.remove()
 
     def register(self, units: Iterable[Unit]) -> None:
         """Make the units known to the gradebook: their cells and points, as released."""
         for unit in units:
-            with self._open() as book:
-                book.update_or_create_assignment(unit.slug)
+            _check_points(unit)
             try:
-                SaveCells().preprocess(blank(unit), self._resources(unit.slug, "."))
+                with self._whole() as book:
+                    book.update_or_create_assignment(unit.slug)
+                    _Cells(book).preprocess(blank(unit), _resources(unit.slug))
             except RuntimeError as error:
                 raise CourseError(
                     f"The gradebook holds submissions of another version of {unit.slug} ({error}). "
                     f"Use another --db, or remove the old one if its grades are not needed."
                 ) from None
 
-    def write(self, graded: Graded, submitted_at: datetime | None = None) -> None:
-        """Save one submission's notebook, time and grades; manual grades stay as they are."""
-        folder = self.autograded / graded.student / graded.unit
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{graded.unit}.part"
+    def scores(self, slug: str) -> dict[str, dict[str, float | None]]:
+        """The automatic scores the gradebook holds for a unit, by student and check cell."""
+        found: dict[str, dict[str, float | None]] = {}
+        with self._whole() as book:
+            rows = (
+                book.db.query(SubmittedAssignment.student_id, GradeCell.name, Grade.auto_score)
+                .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+                .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+                .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+                .join(GradeCell, GradeCell.id == Grade.cell_id)
+                .filter(Assignment.name == slug)
+            )
+            for student, cell, score in rows:
+                found.setdefault(student, {})[cell] = score
+        return found
+
+    def holds(self, graded: Graded, scores: Mapping[str, Mapping[str, float | None]]) -> bool:
+        """Whether the judged notebook and these scores of its unit are already as graded."""
+        wanted = {stem(v.exercise): v.score for v in graded.verdicts}
+        path = self._path(graded)
+        here = path.is_file() and path.read_bytes() == graded.notebook
+        return here and scores.get(graded.student) == wanted
+
+    def write(
+        self, graded: Graded, submitted_at: datetime | None = None, review: bool = False
+    ) -> None:
+        """Save one submission's notebook, time and grades; manual grades stay as they are.
+
+        `review` marks its grades for a person to look at, since the grading itself failed.
+        """
+        path = self._path(graded)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.stem}.part")
         part.write_bytes(graded.notebook)
-        os.replace(part, folder / f"{graded.unit}.ipynb")
-        with self._open() as book:
+        os.replace(part, path)
+        notebook = nbformat.reads(graded.notebook.decode(), as_version=4)
+        with self._whole() as book:
             book.update_or_create_student(graded.student)
             times = {"timestamp": submitted_at} if submitted_at else {}
             book.update_or_create_submission(graded.unit, graded.student, **times)
-        notebook = nbformat.reads(graded.notebook.decode(), as_version=4)
-        SaveAutoGrades().preprocess(notebook, self._resources(graded.unit, graded.student))
+            _Scores(book, review).preprocess(notebook, _resources(graded.unit, graded.student))
 
-    @contextmanager
-    def _open(self) -> Iterator[Gradebook]:
-        """The gradebook, without the warnings that nbgrader's own order of insertion raises."""
-        with warnings.catch_warnings(), Gradebook(self.db_url) as book:
-            warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
-            yield book
+    def _path(self, graded: Graded) -> Path:
+        return self.autograded / graded.student / graded.unit / f"{graded.unit}.ipynb"
 
-    def _resources(self, slug: str, student: str) -> dict:
-        names = {"notebook": slug, "assignment": slug, "student": student, "db_url": self.db_url}
-        return {"nbgrader": names, "unique_key": slug}
+
+def driver_named(db_url: str) -> str:
+    """The URL with psycopg as PostgreSQL's driver where it names none."""
+    try:
+        url = make_url(db_url)
+    except ArgumentError:
+        raise CourseError(
+            f"--db {db_url!r} is no address of a database: write sqlite:///gradebook.db "
+            f"or postgresql://USER@HOST/NAME."
+        ) from None
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return url.render_as_string(hide_password=False)
+
+
+def _check_points(unit: Unit) -> None:
+    """The points that nbgrader reads from the released notebook are those of the exercises."""
+    cells = {c.metadata.nbgrader.grade_id: c for c in blank(unit).cells if utils.is_grade(c)}
+    released = {name: float(cell.metadata.nbgrader.points) for name, cell in cells.items()}
+    if released != {e.grade_id: e.points for e in unit.exercises}:
+        raise CourseError(
+            f"{unit.release.name} has other exercises or points than grading.units.{unit.name}: "
+            f"write it anew with `course release {unit.slug}`."
+        )
+
+
+def _resources(slug: str, student: str = ".") -> dict:
+    names = {"notebook": slug, "assignment": slug, "student": student, "db_url": ""}
+    return {"nbgrader": names, "unique_key": slug}
+
+
+class _Cells(SaveCells):
+    """nbgrader's SaveCells, in a gradebook that is open already."""
+
+    def __init__(self, book: Gradebook) -> None:
+        super().__init__()
+        self.gradebook = book
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """As nbgrader's, without opening and closing the gradebook."""
+        self.notebook_id = self.assignment_id = resources["nbgrader"]["assignment"]
+        self.new_grade_cells, self.new_solution_cells = {}, {}
+        self.new_task_cells, self.new_source_cells = {}, {}
+        nb, resources = NbGraderPreprocessor.preprocess(self, nb, resources)
+        self._create_notebook(nb)
+        return nb, resources
+
+
+class _Scores(SaveAutoGrades):
+    """nbgrader's SaveAutoGrades, in a gradebook that is open already."""
+
+    def __init__(self, book: Gradebook, review: bool) -> None:
+        super().__init__()
+        self.gradebook = book
+        self.review = review
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """As nbgrader's, without opening and closing the gradebook."""
+        self.notebook_id = self.assignment_id = resources["nbgrader"]["assignment"]
+        self.student_id = resources["nbgrader"]["student"]
+        return NbGraderPreprocessor.preprocess(self, nb, resources)
+
+    def _add_score(self, cell: NotebookNode, resources: dict) -> None:
+        """A score that stays as it was does not ask for a second look at the manual one."""
+        names = cell.metadata.nbgrader.grade_id, self.notebook_id, self.assignment_id
+        grade = self.gradebook.find_grade(*names, self.student_id)
+        score, _ = utils.determine_grade(cell, self.log)
+        if grade.manual_score is None or grade.auto_score != score:
+            super()._add_score(cell, resources)
+        if self.review:
+            grade.needs_manual_grade = True
+            self.gradebook.db.commit()

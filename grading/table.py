@@ -7,7 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from grading.exercise import load_unit
+from grading.regrade import Change
 from grading.submission import Graded
+from grading.verdict import Verdict
 
 MARKS = {
     "pass": "[green]✓[/]",
@@ -71,3 +73,24 @@ def _print_remarks(results: list[Graded], console: Console) -> None:
     for (exercise, name), count in counts.most_common(5):
         who = "1 student shows" if count == 1 else f"{count} students show"
         console.print(f"  {who} [bold]{name}[/] in {exercise}", soft_wrap=True)
+
+
+def print_changes(changes: list[Change], console: Console) -> None:
+    """Student by exercise, what the gradebook holds and what it would hold."""
+    table = Table(title="What would change")
+    for title in ("student", "exercise", "points", "misconception"):
+        table.add_column(title, overflow="fold")
+    for change in changes:
+        exercise = change.after.exercise
+        table.add_row(change.student, exercise, *_before_and_after(change.before, change.after))
+    console.print(table if changes else "No points and no misconception would change.")
+
+
+def _before_and_after(before: Verdict | None, after: Verdict) -> tuple[str, str]:
+    names = [v.misconception or "none" if v else "none" for v in (before, after)]
+    named = names[1] if names[0] == names[1] else " → ".join(names)
+    return f"{_points(before)} → {_points(after)}", "" if named == "none" else escape(named)
+
+
+def _points(v: Verdict | None) -> str:
+    return f"{v.score:g}/{v.max_score:g}" if v else "–"

@@ -1,0 +1,277 @@
+"""Where tasks run: processes on this machine, or a Dask cluster; and what happens when one dies."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from grading.exercise import CourseError, load_unit
+from grading.submission import Graded, grade_submission
+from grading.versions import unit_version
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+Call = tuple[Any, tuple, dict]  # a tag, arguments, options
+PATIENCE = 5.0  # seconds for a task to end in good order
+# A Dask worker may run tasks in several threads; a submission wants the process to itself.
+_alone = threading.Lock()
+_stopping = threading.Event()  # set in a worker that was told to end
+
+
+class Died(Exception):
+    """A task that ended the process it ran in, twice."""
+
+
+def grade_task(student: str, slug: str, data: bytes | None, version: str, **options) -> Graded:
+    """`grade_submission`, where the course is the same as where the class is graded from."""
+    if _stopping.is_set():  # the pool hands out what it had queued
+        sys.exit("stopped")
+    if unit_version(load_unit(slug)) != version:
+        raise CourseError(
+            f"A worker has another version of {slug} (or of Python, NumPy or PyTorch) than this "
+            f"process, or a file of the course changed meanwhile: bring both up to date, and run "
+            f"the same command again."
+        )
+    with _alone:
+        return grade_submission(student, slug, data, **options)
+
+
+# --- processes on this machine --------------------------------------------------------------------
+
+
+class LocalWorkers:
+    """Processes forked from a fresh one that has imported PyTorch once and run nothing.
+
+    Never from this process: where PyTorch's threads have run, a fork can hang. Where there is no
+    fork at all (Windows), every process starts afresh.
+    """
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self.slots = usable_cores() if jobs is None else jobs
+        if self.slots < 1:
+            raise CourseError(f"--jobs {jobs}: at least one process is needed.")
+
+    def __enter__(self) -> "LocalWorkers":
+        self._before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)  # read by libraries when they are loaded
+        self._not_ours = set(multiprocessing.active_children())
+        self._executor = _pool(self.slots)
+        return self
+
+    def __exit__(self, kind: type | None, *_) -> None:
+        if kind is not None:
+            self._stop_tasks()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        for name, value in self._before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+    def submit(self, function: Callable, *arguments, **options) -> Future:
+        """As an Executor's; a pool that is broken already gives a future that says so."""
+        try:
+            return self._executor.submit(function, *arguments, **options)
+        except BrokenProcessPool as error:
+            broken: Future = Future()
+            broken.set_exception(error)
+            return broken
+
+    def renew(self) -> None:
+        """New processes in the place of a pool that broke."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor = _pool(self.slots)
+
+    def _stop_tasks(self) -> None:
+        """End the tasks that run, so that nobody waits for a learner's endless loop."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        processes = set(multiprocessing.active_children()) - self._not_ours
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(2 * PATIENCE)
+
+
+def _pool(jobs: int) -> Executor:
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if "forkserver" in methods:
+        context.set_forkserver_preload(["grading.workers"])
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
+
+
+def usable_cores() -> int:
+    """The cores this process may use; a container often has fewer than its machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _start_worker() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    # Ctrl-C reaches every process of the terminal: what happens then is the main one's decision.
+    # A handler of our own, since a learner's process would inherit that the signal is ignored.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end(*_) -> None:
+    """End the task in good order, which takes its sandbox down; the process by force if need be."""
+    _stopping.set()
+    threading.Thread(target=_end_late, daemon=True).start()
+    sys.exit("stopped")
+
+
+def _end_late() -> None:
+    time.sleep(PATIENCE)
+    os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """A pool's processes would wait for ever for the next task of a run that was killed."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+# --- a Dask cluster -------------------------------------------------------------------------------
+
+
+class DaskWorkers:
+    """The workers of a running Dask cluster; its scheduler repeats a task whose worker died."""
+
+    def __init__(self, address: str, patience: float = 30) -> None:
+        self.address = address
+        self.patience = patience
+
+    def __enter__(self) -> "DaskWorkers":
+        try:
+            from distributed import Client
+        except ModuleNotFoundError:
+            raise CourseError("--scheduler needs Dask: pip install 'dask[distributed]'.") from None
+        try:
+            self._client = Client(self.address, timeout=self.patience)
+        except (OSError, ValueError) as error:
+            raise CourseError(f"No Dask scheduler answers at {self.address} ({error}).") from None
+        try:
+            self._client.wait_for_workers(1, timeout=self.patience)
+        except TimeoutError:
+            self._client.close()
+            raise CourseError(
+                f"The scheduler at {self.address} has no worker: `dask worker {self.address} "
+                f"--nthreads 1` starts one."
+            ) from None
+        self.slots = sum(self._client.nthreads().values())
+        self._executor = self._client.get_executor()
+        return self
+
+    def __exit__(self, kind: type | None, *_) -> None:
+        self._executor.shutdown(wait=kind is None)
+        self._client.close()
+
+    def submit(self, function: Callable, *arguments, **options) -> Future:
+        """As an Executor's."""
+        return self._executor.submit(function, *arguments, **options)
+
+    def renew(self) -> None:
+        """Nothing to do: Dask's nannies start new workers."""
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+def run_tasks(
+    workers: LocalWorkers | DaskWorkers,
+    function: Callable,
+    calls: Iterable[tuple[Any, tuple, dict]],
+) -> Iterator[tuple[Any, Any]]:
+    """For every call (tag, arguments, options) its tag and its result or exception, as they come.
+
+    Few calls wait in the workers at a time. If a process dies, those few are run again one by one:
+    the call that ends its process then too is reported as Died, the others have lost nothing.
+    """
+    calls = iter(calls)
+    while True:
+        running: dict[Future, Call] = {}
+        suspects: list[Call] = []
+        while not suspects:
+            while len(running) < 2 * workers.slots and (call := next(calls, None)):
+                running[_submit(workers, function, call)] = call
+            if not running:
+                return
+            yield from _finished(running, suspects)
+        yield from _one_by_one(workers, function, suspects)
+
+
+def _submit(workers, function: Callable, call: Call) -> Future:
+    _, arguments, options = call
+    return workers.submit(function, *arguments, **options)
+
+
+def _finished(running: dict[Future, Call], suspects: list[Call]) -> Iterator[tuple[Any, Any]]:
+    """Wait for a result; if a process died, for the end of all, and note which had none."""
+    done = _wait(running, FIRST_COMPLETED)
+    if any(isinstance(_outcome(future), BrokenProcessPool) for future in done):
+        done = _wait(running)
+    for future in done:
+        call = running.pop(future)
+        outcome = _outcome(future)
+        if isinstance(outcome, BrokenProcessPool):
+            suspects.append(call)
+        else:
+            yield call[0], outcome
+
+
+def _one_by_one(workers, function: Callable, calls: list[Call]) -> Iterator[tuple[Any, Any]]:
+    _renew(workers)
+    for call in calls:
+        outcome = _alone_now(workers, function, call)
+        if isinstance(outcome, BrokenProcessPool):
+            _renew(workers)
+            outcome = Died("it ended the process that graded it, twice")
+        yield call[0], outcome
+
+
+def _renew(workers) -> None:
+    """New processes, one of which has proved that it can run at all."""
+    workers.renew()
+    if isinstance(_alone_now(workers, os.getpid, (None, (), {})), BrokenProcessPool):
+        raise CourseError(
+            "The processes that grade end as soon as they start. Is there memory left? Fewer "
+            "--jobs need less."
+        )
+
+
+def _alone_now(workers, function: Callable, call: Call) -> Any:
+    future = _submit(workers, function, call)
+    _wait([future])
+    return _outcome(future)
+
+
+def _wait(futures: Iterable[Future], until: str = "ALL_COMPLETED") -> list[Future]:
+    """As `wait`, in short steps: Windows hears Ctrl-C only between them."""
+    futures = list(futures)
+    while True:
+        done, pending = wait(futures, timeout=1, return_when=until)
+        if not pending or (done and until == FIRST_COMPLETED):
+            return [future for future in futures if future in done]
+
+
+def _outcome(future: Future) -> Any:
+    try:
+        return future.exception() or future.result()
+    except CancelledError:
+        raise CourseError(
+            "The cluster has gone. What was graded is kept: run the same command again to go on."
+        ) from None
