@@ -10,6 +10,7 @@ Source: Hu et al. 2022.
 """
 
 import pickle
+import zipfile
 from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
@@ -127,10 +128,13 @@ def read_adapters(path: Path) -> dict[str, Any]:
     """What `save_lora` wrote. Raises FileNotFoundError, or LoRAError for another kind of file."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}: give one that save_lora wrote")
+    damaged = LoRAError(f"{path} is damaged or no file of adapters: save them again")
+    if not zipfile.is_zipfile(path):  # what torch.save writes, cut files excepted
+        raise damaged
     try:
         state = torch.load(path, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise LoRAError(f"{path} is damaged or no file of adapters: save them again") from error
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise damaged from error
     if not (isinstance(state, dict) and state.keys() == {"rank", "alpha", "adapters"}):
         raise LoRAError(f"{path} holds no adapters: give a file that save_lora wrote")
     return state
