@@ -77,6 +77,34 @@ def test_one_step_is_gradient_clipping_and_update_and_nothing_else(fresh):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_mixed_precision_multiplies_in_bfloat16_and_keeps_the_rest_in_float32(model_of):
+    exact, mixed = model_of(), model_of()
+    dtypes = []
+    for layer in (mixed.blocks[1].attention.q_proj, mixed.blocks[1].feed_forward_norm):
+        layer.register_forward_hook(lambda *call: dtypes.append(call[-1].dtype))
+    batch = RandomBatches(SENTENCE, 7, 4, seed=3)[0]
+    expected = add_gradients(exact, batch)
+    loss = add_gradients(mixed, batch, mixed_precision=True)
+    assert dtypes == [torch.bfloat16, torch.float32]
+    assert loss == pytest.approx(expected, rel=0.02) and loss != expected
+    for ours, theirs in zip(mixed.parameters(), exact.parameters(), strict=True):
+        assert ours.dtype == ours.grad.dtype == torch.float32
+        assert (ours.grad - theirs.grad).norm() < 0.1 * theirs.grad.norm()
+
+
+def test_a_model_learns_as_well_in_mixed_precision(fresh):
+    def losses(**options):
+        model = fresh()
+        batches = RandomBatches(SENTENCE, 16, 8, seed=0)
+        optimizer = AdamW(model.parameters())
+        steps = train(model, optimizer, batches, 40, constant(1e-2), **options)
+        return torch.tensor([step.loss for step in steps])
+
+    exact, mixed = losses(), losses(mixed_precision=True)
+    assert exact[-1] < 0.5 < exact[0] and not torch.equal(exact, mixed)
+    torch.testing.assert_close(mixed, exact, rtol=0, atol=0.1)
+
+
 @pytest.mark.parametrize("n_parts", [2, 3, 6])
 def test_parts_of_a_batch_add_up_to_its_gradient(model_of, n_parts):
     whole, parts = model_of(), model_of()
