@@ -45,10 +45,11 @@ def run_cells(
     """
     kind = warm.strongest(trusted)
     run_job = _forked(kind) if warm.can_fork() else cold.run
-    ran, started = Ran(sandbox=warm.IN_WORDS[kind]), time.monotonic()
+    ran = Ran(sandbox=warm.IN_WORDS[kind])
+    ends = time.monotonic() + limits.total_seconds * limits.wall_factor
     for _ in range(MAX_RUNS):
         todo = [c for c in cells if c.index not in ran.cut and c.check not in ran.evidence]
-        attempt = _Attempt(todo, requests, limits, ran)
+        attempt = _Attempt(todo, requests, limits, ran, ends)
         attempt.run(run_job)
         if attempt.finished:
             return ran
@@ -56,22 +57,25 @@ def run_cells(
             ran.problems.append(f"Nothing was run: {attempt.words}")
             return ran
         ran.cut[attempt.at.index] = (attempt.status, attempt.words)
-        spent = time.monotonic() - started
-        if spent > limits.total_seconds * limits.wall_factor or ran.seconds > limits.total_seconds:
+        if time.monotonic() >= ends or ran.seconds > limits.total_seconds:
             break
     ran.problems.append("The notebook used up its time; what was answered until then counts.")
     return ran
 
 
 class _Attempt:
-    """One run of the cells that are left."""
+    """One run of the cells that are left, until `ends` on the clock at the latest."""
 
-    def __init__(self, cells, requests, limits: Limits, ran: Ran) -> None:
+    def __init__(self, cells, requests, limits: Limits, ran: Ran, ends: float) -> None:
         self.cells = {cell.index: cell for cell in cells}
         self.requests, self.limits, self.ran = requests, limits, ran
-        self.at: Cell | None = None  # the cell that runs now
+        self.at: Cell | None = None  # the cell that runs now, or was the last to run
         self.finished = False
         self.status, self.words = "error", "the process did not start"
+        self._waiting = list(self.cells)  # cells that have not begun
+        self._running = False
+        self._ends, self._deadline = ends, 0.0  # the latter of the cell that runs
+        self._allow(limits.cell_seconds)
         self._reader = frames.Reader(limits.reply_mb * 2**20)
 
     def run(self, run_job: Callable) -> None:
@@ -88,27 +92,41 @@ class _Attempt:
         return b"".join([*parts, frames.pack(b"C", cells)])
 
     def heard(self, data: bytes) -> float:
-        """Take in what has come; how many more seconds may pass until something comes."""
+        """Take in what has come; how many more seconds may pass until something comes.
+
+        A cell's time does not start again when it says something: else it could wait for ever.
+        """
         for kind, header, body in self._reader.feed(data):
             try:
                 self._take(kind, header, body)
             except (KeyError, TypeError, AttributeError) as error:
                 raise frames.BrokenFrame(f"a message without {error}") from None
-        seconds = self.at.seconds if self.at is not None else self.limits.cell_seconds
-        return seconds * self.limits.wall_factor + self.limits.wall_grace
+        return self._deadline - time.monotonic()
+
+    def _allow(self, seconds: float) -> None:
+        """From now on, a cell may take this much CPU, which on the clock may be some more."""
+        allowed = seconds * self.limits.wall_factor + self.limits.wall_grace
+        self._deadline = min(time.monotonic() + allowed, self._ends)
 
     def _take(self, kind: bytes, header: Any, body: bytes) -> None:
-        if kind == b"S":
-            self.at = self.cells[header["cell"]]
-        elif kind == b"D":
-            self.ran.outputs[int(header["cell"])] = list(header["outputs"])
-            self.ran.seconds += max(float(header["seconds"]), 0.0)
-        elif kind == b"E" and self.at is not None and header["name"] == self.at.check:
-            self.ran.evidence[self.at.check] = (str(header["json"]), body)
-        elif kind == b"W":
+        """One message; whatever is out of turn was forged, or comes from a copy of the process."""
+        if kind == b"S" and not self._running and self._waiting[:1] == [header["cell"]]:
+            self.at, self._running = self.cells[self._waiting.pop(0)], True
+            self._allow(self.at.seconds)
+        elif kind == b"E" and self._running:
+            if header["name"] == self.at.check:
+                self.ran.evidence[self.at.check] = (str(header["json"]), body)
+        elif kind == b"D" and self._running and header["cell"] == self.at.index:
+            self.ran.outputs[self.at.index] = list(header["outputs"])
+            self.ran.seconds += min(max(0.0, float(header["seconds"])), self.at.seconds)
+            self._running = False
+        elif kind == b"W" and self.at is None:
             raise warm.Unavailable(str(header))
-        elif kind == b"X":
+        elif kind == b"X" and not self._running and not self._waiting:
             self.finished = True
+        else:
+            self.at = self.cells.get(header["cell"], self.at) if kind == b"D" else self.at
+            raise frames.BrokenFrame("it sent messages of its own")
 
     def _why(self, end: warm.End) -> tuple[str, str]:
         seconds = self.at.seconds if self.at is not None else 0

@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 HEAD = struct.Struct(">cII")
-MAX_HEADER = 64 * 2**20
+MAX_HEADER = 16 * 2**20  # of JSON, which takes twenty times that once it is read
 
 
 class BrokenFrame(ValueError):

@@ -26,13 +26,15 @@ def run_job(
 
     `allow_seconds` is called before each cell with the CPU that it may use.
     """
-    home = Path(folder)
-    box = home / ".course"
-    cells = _read_job(job, box)
-    os.environ |= {"HOME": folder, "TMPDIR": folder, "COURSE_EVIDENCE": str(box)}
+    box = Path(folder) / ".course"
+    requests, cells = _read_job(job)
+    told = {"HOME": folder, "TMPDIR": folder, "COURSE_EVIDENCE": str(box)}
     process = os.getpid()
     shell.outputs.max_bytes = limits["output_kb"] * 1024
     for cell in cells:
+        # Anew for each cell: what one has deleted or changed, the next should not suffer from.
+        os.environ |= told
+        _lay_out(requests, box)
         frames.write(reply, b"S", {"cell": cell["index"]})
         allow_seconds(cell["seconds"])
         outputs, spent = shell.run(cell["source"])
@@ -44,18 +46,25 @@ def run_job(
     frames.write(reply, b"X")
 
 
-def _read_job(descriptor: int, box: Path) -> list[dict]:
-    """Lay out the inputs of the checks; return the cells."""
-    (box / "requests").mkdir(parents=True)
-    (box / "evidence").mkdir()
-    reader, cells = frames.Reader(2**31), []
+def _read_job(descriptor: int) -> tuple[dict[str, bytes], list[dict]]:
+    """The inputs of the checks, as files by name, and the cells."""
+    requests, cells = {}, []
     with os.fdopen(descriptor, "rb") as file:
-        for kind, header, body in reader.feed(file.read()):
+        for kind, header, body in frames.Reader(2**31).feed(file.read()):
             if kind == b"R":
-                (box / "requests" / header["file"]).write_bytes(body)
+                requests[header["file"]] = body
             else:
                 cells = header
-    return cells
+    return requests, cells
+
+
+def _lay_out(requests: dict[str, bytes], box: Path) -> None:
+    for name in ("requests", "evidence"):
+        (box / name).mkdir(parents=True, exist_ok=True)
+    for name, body in requests.items():
+        path = box / "requests" / name
+        if not path.is_file() or path.stat().st_size != len(body):
+            path.write_bytes(body)
 
 
 def _send_evidence(folder: Path, reply: int) -> None:

@@ -27,11 +27,12 @@ class Outputs:
 
     def stream(self, name: str, text: str) -> None:
         """Printed text; what follows on the same stream is joined to it."""
-        kept = self._take(text)
+        if not (kept := self._take(text)):
+            return
         last = self.items[-1] if self.items else {}
         if last.get("output_type") == "stream" and last["name"] == name:
             last["text"].append(kept)
-        elif kept:
+        else:
             self.items.append({"output_type": "stream", "name": name, "text": [kept]})
 
     def rich(self, kind: str, data: dict, metadata: dict | None, count: int | None = None) -> None:

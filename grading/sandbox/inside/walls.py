@@ -76,8 +76,13 @@ def fork_guarded() -> int:
 
 
 def private_folders(work: str, work_mb: int) -> None:
-    """Empty folders in memory, of bounded size, over those that all forks share."""
-    for folder, size in ((work, work_mb), ("/dev/shm", 64)):
+    """Empty folders in memory, of bounded size, over those that all forks share.
+
+    What checks read and write has one of its own: a cell that fills the rest does not stop them.
+    """
+    box = os.path.join(work, ".course")
+    for folder, size in ((work, work_mb), (box, work_mb), ("/dev/shm", 64)):
+        os.makedirs(folder, exist_ok=True)
         mount("tmpfs", folder, f"size={size}m,mode=700,nr_inodes=20000", HARMLESS)
     try:
         mount("proc", "/proc", flags=HARMLESS)
@@ -116,7 +121,9 @@ def _limit(limits: dict, others: int) -> None:
         held = int(file.read().split()[0]) * resource.getpagesize()
     seconds = int(limits["total_seconds"])
     for name, value in {
-        "RLIMIT_AS": held + limits["memory_mb"] * MB,
+        # Twice what may be used: so that one absurd allocation raises an error in its cell, while
+        # a leak, which would starve later cells, is met by the watch on memory really used.
+        "RLIMIT_AS": held + 2 * limits["memory_mb"] * MB,
         "RLIMIT_NPROC": others + limits["processes"],
         "RLIMIT_FSIZE": limits["file_mb"] * MB,
         "RLIMIT_CPU": seconds,
