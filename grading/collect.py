@@ -77,8 +77,8 @@ def of_student(folder: Path, units: Iterable[str]) -> list[Found]:
             raise Refused(f"The name {student!r} would break paths: rename the folder.")
         if folder.is_symlink():
             raise Refused(f"The student's folder {student} is a link: put the folder itself there.")
-        pile = Pile(folder, list(_listing(folder, DEPTH)))
-    except (Refused, OSError) as error:
+        pile = Pile(folder, _files(folder))
+    except Refused as error:
         return [Found(student, unit, None, str(error)) for unit in units]
     found = [item for unit in units if (item := _of_unit(pile, unit))]
     if not found and pile.files:
@@ -129,6 +129,13 @@ class Pile:
     def _lies_in(self, path: Path, unit: str) -> bool:
         folders = path.relative_to(self.folder).parts[:-1]
         return any(_named(folder) == unit for folder in folders)
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return list(_listing(folder, DEPTH))
+    except OSError as error:
+        raise Refused(f"The folder cannot be read ({error.strerror}).") from None
 
 
 def _listing(folder: Path, depth: int) -> Iterator[Path]:

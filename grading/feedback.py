@@ -1,9 +1,9 @@
 """The page that a learner gets back: nbgrader's feedback with the verdicts in front.
 
-`nbgrader generate_feedback` runs `FeedbackPage` after its GetGrades and fills the template
-`templates/course_feedback`. Everything in a notebook but the verdicts is the learner's, so none of
-it reaches the page as it is: Markdown is cleaned, and of outputs only errors are told (a cell could
-print the inputs that its answers were checked on).
+`nbgrader generate_feedback` runs `FeedbackPage` in the place of its GetGrades and fills the
+template `templates/course_feedback`. Everything in a notebook but the verdicts is the learner's, so
+none of it reaches the page as it is: Markdown is cleaned, and of outputs only errors are told (a
+cell could print the inputs that its answers were checked on).
 """
 
 import html
@@ -23,7 +23,8 @@ from grading.verdict import HEADINGS, book_address, points
 TEMPLATES = Path(__file__).parent / "templates"
 TAGS = ("h1 h2 h3 h4 h5 h6 p br hr ul ol li em strong b i code pre blockquote a abbr div span del "
         "table thead tbody tr th td details summary sub sup").split()  # fmt: skip
-LONGEST = 300  # characters that are told of an error
+NO_ANSWER = "No response."  # nbgrader's own comment on a stub: the verdict says it better
+LONGEST = 100  # characters of an error's message
 
 
 @dataclass
@@ -67,11 +68,12 @@ class Page:
     pieces: list[Piece] = field(default_factory=list)
 
 
-class FeedbackPage(NbGraderPreprocessor):
-    """Puts a `Page` into the resources, for the template; runs after GetGrades."""
+class FeedbackPage(GetGrades):
+    """nbgrader's GetGrades, which brings points and comments; then a `Page` for the template."""
 
     def preprocess(self, nb: NotebookNode, resources: dict):
-        """Read the page off the judged notebook and the points that GetGrades brought."""
+        """Read the page off the judged notebook and what the gradebook says of it."""
+        nb, resources = super().preprocess(nb, resources)
         of = resources["nbgrader"]
         converter = self.parent.parent
         folder = Path(converter._format_dest(of["assignment"], of["student"]))
@@ -105,7 +107,8 @@ def _piece(cell: NotebookNode, unit: Unit, text: "Text") -> Piece:
     elif fields:
         _describe(piece, cell, unit, text.book)
     piece.error = _error(cell)
-    piece.comment = text.markdown(fields["comment"]) if fields.get("comment") else ""
+    if fields.get("comment") not in (None, "", NO_ANSWER):
+        piece.comment = text.markdown(fields["comment"])
     return piece
 
 
@@ -152,7 +155,7 @@ def _verdict(cell: NotebookNode, book: str) -> tuple[str, float | None]:
 def _error(cell: NotebookNode) -> str:
     for output in cell.get("outputs", []):
         if output.output_type == "error":
-            return f"This cell stops with {output.ename}: {output.evalue}"[:LONGEST]
+            return f"This cell stops with {output.ename}: {output.evalue[:LONGEST]}"
     return ""
 
 
@@ -181,6 +184,8 @@ class Text:
         text = self._clean(re.sub(r"<img\b[^>]*>", "<em>(a picture, not shown here)</em>", text))
         text = re.sub(r"<a>(.*?)</a>", r"\1", text, flags=re.DOTALL)
         text = re.sub(r"<h([1-6])>(.*?)</h\1>", self._in_order, text, flags=re.DOTALL)
+        text = text.replace("<table>", '<div class="wide" tabindex="0"><table>')
+        text = text.replace("</table>", "</table></div>")
         return text.replace("<pre>", '<pre tabindex="0">')
 
     def _may_stay(self, tag: str, name: str, value: str) -> bool:

@@ -7,6 +7,7 @@ name, and believe the learner's `timestamp.txt`. `plug_in` puts other parts in t
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NoReturn
 
 from nbgrader.apps import api, autogradeapp
 from nbgrader.converters import Autograde, BaseConverter, NbGraderException
@@ -75,14 +76,18 @@ class CollectingAutograde(Autograde, NothingBesides):
         try:
             folders = collect.students(_submitted(self.coursedir))
         except CourseError as error:
-            raise NbGraderException(str(error)) from None
+            self._give_up(str(error))
         for folder in folders:
             if not fnmatchcase(folder.name, self.coursedir.student_id):
                 continue
             if found := _found(self.coursedir, folder.name, unit):
                 self._add(folder.name, found)
         if not self.assignments:
-            raise NbGraderException(f"{_submitted(self.coursedir)} has no submission of {unit}.")
+            self._give_up(f"{_submitted(self.coursedir)} has no submission of {unit}.")
+
+    def _give_up(self, message: str) -> NoReturn:
+        self.log.error(message)  # nbgrader ends on the exception without a word
+        raise NbGraderException(message)
 
     def _add(self, student: str, found: collect.Found) -> None:
         if found.student != student:  # a name that neither a path nor the gradebook can hold
