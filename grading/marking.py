@@ -4,13 +4,15 @@ The notebook that comes out has the learner's outputs, and for each check its ve
 output: nbgrader reads the points there.
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import nbformat
 from nbformat import NotebookNode
 
-from grading import kernel
+from grading import flags, kernel
 from grading.exercise import CourseError, Exercise, Unit
 from grading.judge import judge, make_request, verdict
 from grading.sandbox import Limits
@@ -20,6 +22,7 @@ from grading.verdict import Verdict
 # What a learner's outputs may hold. Formgrader shows them in the instructor's browser, where a
 # script in HTML or SVG would act with the instructor's rights.
 SHOWN_TYPES = ("text/plain", "image/png", "image/jpeg")
+LONGEST = 1500  # characters of a message
 
 
 def run_and_judge(
@@ -32,6 +35,7 @@ def run_and_judge(
 ) -> tuple[list[Verdict], Ran]:
     """Run a mended notebook and judge every exercise; outputs and verdicts go into the notebook."""
     limits = limits or Limits()
+    remarks = flags.remarks(notebook)
     ran = run_cells(cells_to_run(notebook, unit, limits), _requests(unit, seed), limits, trusted)
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
@@ -43,6 +47,7 @@ def run_and_judge(
         said = _judge_exercise(notebook, exercise, seed, ran, shown)
         verdicts.append(said)
         write_verdict(notebook, exercise, said, book)
+    ran.problems += remarks
     return verdicts, ran
 
 
@@ -84,10 +89,22 @@ def _judge_exercise(notebook, exercise: Exercise, seed: int, ran: Ran, shown) ->
         return _no_evidence(notebook, exercise, ran)
     try:
         evidence = kernel.loads(*ran.evidence[exercise.grade_id])
-        return judge(exercise, seed, evidence, shown)
+        return _presentable(judge(exercise, seed, evidence, shown))
     except Exception as error:  # evidence that the learner's process forged or cut off
         text = f"The result cannot be read: {type(error).__name__}: {error}"
         return verdict(exercise, 0, "refused", text[:500])
+
+
+def _presentable(said: Verdict) -> Verdict:
+    """The verdict with its texts in bounds: they quote what the learner's process has said."""
+
+    def text(quoted: str) -> str:
+        kept = quoted if len(quoted) <= LONGEST else quoted[:LONGEST] + " ..."
+        return "".join(
+            c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in kept
+        )
+
+    return replace(said, message=text(said.message), details=tuple(map(text, said.details)))
 
 
 def _no_evidence(notebook: NotebookNode, exercise: Exercise, ran: Ran) -> Verdict:
@@ -120,6 +137,8 @@ def _output(item: object) -> NotebookNode | None:
     if item["output_type"] in ("stream", "error"):
         del fields["metadata"]
     try:
+        # A lone surrogate, half a character, is no text that a file could hold.
+        fields = json.loads(json.dumps(fields, ensure_ascii=False).encode(errors="replace"))
         output = nbformat.v4.new_output(item["output_type"], **fields)
         nbformat.v4.nbbase.validate(output, "output")
     except Exception:  # nbformat raises whatever a forged output makes it trip over

@@ -1,6 +1,7 @@
 """One submission is one pure task: notebook bytes in, verdicts and the judged notebook out."""
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -134,7 +135,9 @@ def _letters(name: str) -> str:
 
 
 def _source(cell: NotebookNode) -> str:
-    return "".join(cell.source) if isinstance(cell.source, list) else str(cell.source)
+    """A cell's text with Unix line ends and without half characters (lone surrogates)."""
+    text = "".join(cell.source) if isinstance(cell.source, list) else str(cell.source)
+    return text.replace("\r\n", "\n").encode(errors="replace").decode()
 
 
 @lru_cache
@@ -153,7 +156,8 @@ def mend(notebook: NotebookNode, unit: Unit) -> NotebookNode:
     """The released notebook with the learner's code in it, whatever was done to the rest.
 
     Answers and extra cells are the learner's; check cells, metadata, tags and ids come from the
-    release; deleted cells are put back; outputs are dropped.
+    release; deleted cells are put back; outputs are dropped. Text of the learner's comes back so
+    that it can run nothing in the browser of whoever grades.
     """
     mended = blank(unit)
     released = {_key(cell): cell for cell in mended.cells}
@@ -163,10 +167,10 @@ def mend(notebook: NotebookNode, unit: Unit) -> NotebookNode:
         key = _key(cell)
         if key not in released or key in used:
             if not _is_check(released.get(key)):  # a copy of a check cell adds nothing
-                cells.append(_extra(cell))
+                cells.append(_extra(cell.cell_type, _source(cell)))
             continue
         used.add(key)
-        cells.append(_restored(released[key], _source(cell)))
+        cells += _restored(released[key], _source(cell))
     _put_back(cells, mended.cells, used)
     mended.cells = cells
     for index, cell in enumerate(cells):
@@ -185,17 +189,52 @@ def _is_check(cell: NotebookNode | None) -> bool:
     return cell is not None and bool(cell.metadata.get("nbgrader", {}).get("grade"))
 
 
-def _extra(cell: NotebookNode) -> NotebookNode:
-    new = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    plain = new.get(cell.cell_type, nbformat.v4.new_raw_cell)(_source(cell))
-    plain.pop("id", None)
-    return plain
-
-
-def _restored(cell: NotebookNode, source: str) -> NotebookNode:
-    if not _is_check(cell) and "demo" not in cell.metadata.get("tags", []):
-        cell.source = source
+def _extra(kind: str, source: str) -> NotebookNode:
+    """A cell of the learner's own; a raw cell is shown as the text it is."""
+    if kind == "code":
+        cell = nbformat.v4.new_code_cell(source)
+    else:
+        cell = nbformat.v4.new_markdown_cell(harmless(source, verbatim=kind != "markdown"))
+    del cell["id"]
     return cell
+
+
+def _restored(cell: NotebookNode, source: str) -> list[NotebookNode]:
+    """A cell of the release with the learner's text, where that is the learner's to change."""
+    tags = cell.metadata.get("tags", [])
+    if source == cell.source or _is_check(cell) or "demo" in tags:
+        return [cell]
+    if "setup" in tags:  # everything needs it; what the learner made of it runs behind it
+        return [cell, _extra("code", source)]
+    cell.source = source if cell.cell_type == "code" else harmless(source)
+    return [cell]
+
+
+# HTML and entities, links of every kind, and what MathJax has to make links, styles and macros.
+ACTIVE = re.compile(
+    r"<[A-Za-z/!?]|&[#\w]|\][(:\[]"
+    r"|\\(href|url|require|style|class|cssId|data|mmlToken|unicode|def|edef|gdef|xdef|let|futurelet"
+    r"|newcommand|renewcommand|providecommand|newenvironment|renewenvironment|csname"
+    r"|DeclareMathOperator|DeclarePairedDelimiter|Newextarrow|includegraphics|texttip|toggle"
+    r"|mathtip|tooltip|bbox|html\w*)(?![A-Za-z])"
+)
+
+
+def harmless(text: str, verbatim: bool = False) -> str:
+    """Markdown as it is if all it can do is to look good; anything else as a block of its source.
+
+    Formgrader and feedback pages turn Markdown into HTML with whatever HTML, script or link it
+    holds, in the browser of the instructor.
+    """
+    lines = text.split("\n")
+    shown = len(lines) > 2 and re.fullmatch("~{3,}", lines[0]) and lines[-1] == lines[0]
+    if shown and not any(lines[0] in line for line in lines[1:-1]):
+        return text  # it is such a block already
+    if not verbatim and not ACTIVE.search(text):
+        return text
+    longest = max([2, *map(len, re.findall("~+", text))])
+    fence = "~" * (longest + 1)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _put_back(cells: list[NotebookNode], released: list[NotebookNode], used: set[str]) -> None:

@@ -21,7 +21,7 @@ class Limits:
     total_seconds    of all cells together, replays after a crash included
     wall_factor      a cell that waits instead of computing is stopped after this many times its
     wall_grace       seconds on the clock, and these on top
-    memory_mb        beyond what the warm process has: address space, and memory really used
+    memory_mb        really used beyond what the warm process has; twice as much address space
     processes        processes and threads together
     work_mb          files in the private folder, which lies in memory
     file_mb          one file

@@ -1,0 +1,75 @@
+"""Code that an instructor will want to look at: remarks, never a loss of points.
+
+What a submission can do, the sandbox decides; what it is worth, the judge. A pattern in its text
+proves nothing: a comment may match, and a cheat may be spelt so that it does not.
+"""
+
+import re
+
+from nbformat import NotebookNode
+
+LONGEST = 100_000  # characters of a cell that are looked at
+
+# How the remark goes on, and the regular expressions that call for it.
+SIGNS = {
+    "names nbgrader or its gradebook": (r"gradebook", r"nbgrader"),
+    "names reference_impl, which is not there while a class is graded": (r"reference_impl",),
+    "touches how answers reach the judge": (
+        r"COURSE_EVIDENCE",
+        r"\.course\b",
+        r"grading\.(kernel|sandbox|judge|units)\b",
+        r"\bcheck\s*=[^=]",
+        r"\bdef check\(",
+    ),
+    "changes how cells are run": (
+        r"get_ipython\(\)\.\w",
+        r"\bdisplayhook\b",
+        r"\b(set_custom_exc|ast_transformers|do_execute)\b",
+    ),
+    "looks into the process that it runs in": (
+        r"\bsys\.modules\b",
+        r"\b(_getframe|settrace|setprofile)\b",
+        r"\bgc\.get_\w+\(",
+    ),
+    "defines how its values compare or are copied": (
+        r"__(eq|ne|reduce|reduce_ex|torch_function|array)__",
+    ),
+    "replaces functions of PyTorch or NumPy": (
+        r"^\s*(torch(\.Tensor|\.nn\.functional)?|(np|numpy)(\.testing)?|F)\.\w+\s*=[^=]",
+        r"\bsetattr\(\s*(torch|np|numpy|F)\b",
+    ),
+    "calls the machine below Python": (r"\bctypes\b", r"\bcffi\b"),
+    "looks at the machine's own files": (r"/proc\b", r"/etc/", r"/root\b", r"/home\b"),
+    "starts, ends or unchains processes": (
+        r"\bos\.(fork|forkpty|kill|killpg|setsid|_exit|abort|closerange)\b",
+        r"\bstart_new_session\b",
+        r"\bsetrlimit\b",
+    ),
+    "tries to reach the network": (
+        r"^\s*(import|from)\s+(socket|urllib|requests|http|httpx|aiohttp)\b",
+        r"\b(curl|wget)\s",
+    ),
+    "installs packages": (r"\bpip\b.{0,20}\binstall\b",),
+    "searches files": (r"\bos\.walk\(", r"\br?glob\(", r"\.ipynb\b"),
+}
+_COMPILED = {
+    words: re.compile("|".join(f"(?:{sign})" for sign in signs), re.MULTILINE)
+    for words, signs in SIGNS.items()
+}
+
+
+def remarks(notebook: NotebookNode) -> list[str]:
+    """One sentence for each sign in the learner's code, with the number of the first such cell."""
+    found: dict[str, int] = {}
+    for number, cell in enumerate(notebook.cells, start=1):
+        if not _is_learners(cell):
+            continue
+        for words, pattern in _COMPILED.items():
+            if words not in found and pattern.search(cell.source[:LONGEST]):
+                found[words] = number
+    return [f"To look at: the code {words} (cell {number})." for words, number in found.items()]
+
+
+def _is_learners(cell: NotebookNode) -> bool:
+    released = cell.metadata.get("nbgrader", {}).get("grade")
+    return cell.cell_type == "code" and not released and "demo" not in cell.metadata.get("tags", [])
