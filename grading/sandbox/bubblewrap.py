@@ -15,7 +15,7 @@ from grading.exercise import ROOT
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "fonts")
 PROCESSORS = "/sys/devices/system/cpu"  # how many there are
-INSIDE, WORK = "/sandbox/course", "/sandbox/work"
+INSIDE, WORK = "/run/course/inside", "/run/course/work"  # where no project lies
 
 
 def find() -> str | None:
@@ -37,7 +37,9 @@ def command(program: str, inside: Path, environment: dict[str, str]) -> list[str
         arguments += ["--perms", "1777", "--tmpfs", folder]
     if not any(path.is_relative_to("/tmp") for path in python_folders()):
         arguments += ["--symlink", WORK, "/tmp"]
-    arguments += ["--remount-ro", "/", "--chdir", WORK, "--clearenv"]
+    for folder in ("/", "/dev", *map(str, hidden_folders())):  # else forks could leave notes there
+        arguments += ["--remount-ro", folder]
+    arguments += ["--chdir", WORK, "--clearenv"]
     for name, value in environment.items():
         arguments += ["--setenv", name, value]
     return [*arguments, "--"]
@@ -62,13 +64,16 @@ def python_folders() -> list[Path]:
 
 
 def hidden_folders() -> list[Path]:
-    """Folders of the course that lie below something readable."""
-    ours = [ROOT]
+    """Folders of the course that lie below something readable: the whole of it, or where it is
+    installed among other packages, its packages."""
+    ours = {ROOT} if (ROOT / "pyproject.toml").exists() else set()
     for name in ("grading", "reference_impl"):
         found = importlib.util.find_spec(name)
-        ours += map(Path, found.submodule_search_locations if found else [])
-    seen = [Path(path) for path in (*SYSTEM, *python_folders())]
-    return [path for path in ours if any(path.is_relative_to(s) for s in seen)]
+        ours |= {Path(p) for p in (found.submodule_search_locations if found else [])}
+    seen = [Path(path).resolve() for path in (*SYSTEM, *python_folders())]
+    ours = {path.resolve() for path in ours}
+    below = [path for path in ours if any(path.is_relative_to(s) for s in seen)]
+    return sorted(p for p in below if not any(p != q and p.is_relative_to(q) for q in below))
 
 
 def _system() -> list[str]:

@@ -87,7 +87,7 @@ class _Attempt:
 
     def _job(self) -> bytes:
         parts = [frames.pack(b"R", {"file": n}, body) for n, body in self.requests.items()]
-        fields = ("index", "source", "seconds")
+        fields = ("index", "source", "seconds", "check")
         cells = [{name: getattr(c, name) for name in fields} for c in self.cells.values()]
         return b"".join([*parts, frames.pack(b"C", cells)])
 

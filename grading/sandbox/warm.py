@@ -73,6 +73,7 @@ class WarmProcess:
         self._folder = Path(tempfile.mkdtemp(prefix="course-sandbox-"))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._connection = ours
+        self._one_job = threading.Lock()
         try:
             with theirs, open(self._folder / "log", "wb") as log:
                 self._process = subprocess.Popen(
@@ -84,7 +85,7 @@ class WarmProcess:
                     env=self._environment,
                 )
             self.hello = self._receive(START_SECONDS)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, Unavailable) as error:
             self.close()
             raise Unavailable(str(error)) from None
         if not self.hello:
@@ -93,6 +94,8 @@ class WarmProcess:
             raise Unavailable(log.splitlines()[-1] if log else "it does not start")
 
     def _command(self, control: int) -> list[str]:
+        if self.kind == LANDLOCK and (hidden := bubblewrap.hidden_folders()):
+            raise Unavailable(f"it cannot hide {hidden[0]}, which lies in what must be readable")
         os.chmod(self._folder, 0o755)
         inside = write_tree(self._folder / "inside")
         python = [sys.executable, "-m", "grading.sandbox.inside.zygote", str(control), self.kind]
@@ -121,6 +124,10 @@ class WarmProcess:
 
         Raises Unavailable where the warm process itself is gone.
         """
+        with self._one_job:
+            return self._run(job, limits, heard)
+
+    def _run(self, job: bytes, limits: Limits, heard: Callable[[bytes], float]) -> End:
         mine, theirs = os.pipe()
         try:
             with tempfile.TemporaryFile(dir=self._folder) as file:
@@ -197,7 +204,7 @@ def strongest(trusted: bool) -> str:
     reasons = []
     for kind in (NAMESPACES, LANDLOCK) if can_fork() else ():
         try:
-            _processes[kind] = WarmProcess(kind)
+            warm_process(kind)
             return kind
         except Unavailable as error:
             reasons.append(f"{kind} - {error}")
@@ -206,23 +213,23 @@ def strongest(trusted: bool) -> str:
     return TRUSTED
 
 
-_processes: dict[str, WarmProcess] = {}
+_processes: dict[tuple[int, str], WarmProcess] = {}
 _lock = threading.Lock()
 
 
 def warm_process(kind: str, fresh: bool = False) -> WarmProcess:
     """This process's own warm process of a kind, started when first needed."""
+    key = (os.getpid(), kind)  # one that was inherited by a fork belongs to the parent
     with _lock:
-        if fresh and kind in _processes:
-            _processes.pop(kind).close()
-        if kind not in _processes:
-            _processes[kind] = WarmProcess(kind)
-        return _processes[kind]
+        if fresh and key in _processes:
+            _processes.pop(key).close()
+        if key not in _processes:
+            _processes[key] = WarmProcess(kind)
+        return _processes[key]
 
 
 @atexit.register
 def close_all() -> None:
     """End all warm processes of this process."""
-    for process in _processes.values():
-        process.close()
-    _processes.clear()
+    for key in [key for key in _processes if key[0] == os.getpid()]:
+        _processes.pop(key).close()

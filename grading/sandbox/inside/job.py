@@ -28,13 +28,16 @@ def run_job(
     """
     box = Path(folder) / ".course"
     requests, cells = _read_job(job)
+    _lay_out(requests, box)
     told = {"HOME": folder, "TMPDIR": folder, "COURSE_EVIDENCE": str(box)}
     process = os.getpid()
     shell.outputs.max_bytes = limits["output_kb"] * 1024
     for cell in cells:
-        # Anew for each cell: what one has deleted or changed, the next should not suffer from.
+        # Anew, so that the next cell does not suffer from what one has deleted or changed.
         os.environ |= told
-        _lay_out(requests, box)
+        _lay_out(
+            {name: requests[name] for name in requests if Path(name).stem == cell["check"]}, box
+        )
         frames.write(reply, b"S", {"cell": cell["index"]})
         allow_seconds(cell["seconds"])
         outputs, spent = shell.run(cell["source"])
@@ -62,9 +65,7 @@ def _lay_out(requests: dict[str, bytes], box: Path) -> None:
     for name in ("requests", "evidence"):
         (box / name).mkdir(parents=True, exist_ok=True)
     for name, body in requests.items():
-        path = box / "requests" / name
-        if not path.is_file() or path.stat().st_size != len(body):
-            path.write_bytes(body)
+        (box / "requests" / name).write_bytes(body)
 
 
 def _send_evidence(folder: Path, reply: int) -> None:

@@ -19,11 +19,17 @@ ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14 | 1 << 15  # 14 truncate, 
 # Rights on files by version: 1 has 13, then rename across folders, truncate, and device ioctl.
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 PATH_BENEATH = 1
+SCOPED = 6  # the first version that knows abstract sockets and signals
 
 
 def version() -> int:
     """The version of Landlock in this kernel, 0 where it has none."""
     return max(LIBC.syscall(CREATE, None, 0, 1), 0)
+
+
+def keeps_signals_in() -> bool:
+    """Whether `restrict` also keeps a process from sending signals outside."""
+    return version() >= SCOPED
 
 
 def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
@@ -33,9 +39,9 @@ def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
         raise OSError("this kernel has no Landlock")
     every = (1 << RIGHTS.get(abi, 16)) - 1
     network = 3 if abi >= 4 else 0  # bind and connect
-    scoped = 3 if abi >= 6 else 0  # abstract sockets and signals
+    scoped = 3 if abi >= SCOPED else 0  # abstract sockets and signals
     attributes = struct.pack("=QQQ", every, network, scoped)
-    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
+    size = 24 if abi >= SCOPED else 16 if abi >= 4 else 8
     ruleset = checked(LIBC.syscall(CREATE, attributes, ctypes.c_size_t(size), 0), "Landlock")
     for path in readable:
         _allow(ruleset, path, READING & every)

@@ -1,17 +1,19 @@
-"""A filter on system calls: what would loosen a sandbox, or reach the network, fails with EPERM.
+"""A filter on system calls: what would loosen a sandbox, or reach out of it, fails with EPERM.
 
 The filter is a program for the kernel's packet-filter machine (seccomp(2), BPF). It stays for good
 and for every process started later. Namespaces already keep a submission in; this keeps it from
-building new ones to attack the kernel, and is the only wall before the network where there are no
-namespaces.
+building new ones to attack the kernel, and from memory that nobody counts. Where there are no
+namespaces it is the only wall before the network, the machine's own sockets and other processes.
 """
 
 import ctypes
 import errno
+import os
 import platform
 import struct
 
 from grading.sandbox.inside.system_calls import (
+    CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -27,45 +29,63 @@ from grading.sandbox.inside.system_calls import (
 FAMILIES = {
     "x86_64": (
         0xC000003E,
-        {"clone": 56, "clone3": 435, "socket": 41, "socketpair": 53}
+        {"clone": 56, "clone3": 435, "socket": 41, "socketpair": 53, "prlimit64": 302}
         | {"ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312}
         | {"unshare": 272, "setns": 308, "mount": 165, "umount2": 166, "pivot_root": 155}
         | {"chroot": 161, "open_tree": 428, "move_mount": 429, "fsopen": 430, "mount_setattr": 442}
         | {"bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "open_by_handle_at": 304}
         | {"add_key": 248, "request_key": 249, "keyctl": 250, "io_uring_setup": 425}
-        | {"pidfd_getfd": 438, "init_module": 175, "finit_module": 313, "kexec_load": 246},
+        | {"pidfd_getfd": 438, "init_module": 175, "finit_module": 313, "kexec_load": 246}
+        | {"memfd_create": 319, "memfd_secret": 447, "shmget": 29, "msgget": 68, "semget": 64}
+        | {"connect": 42, "kill": 62, "tgkill": 234, "tkill": 200, "pidfd_send_signal": 424}
+        | {"rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297},
     ),
     "aarch64": (
         0xC00000B7,
-        {"clone": 220, "clone3": 435, "socket": 198, "socketpair": 199}
+        {"clone": 220, "clone3": 435, "socket": 198, "socketpair": 199, "prlimit64": 261}
         | {"ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272}
         | {"unshare": 97, "setns": 268, "mount": 40, "umount2": 39, "pivot_root": 41}
         | {"chroot": 51, "open_tree": 428, "move_mount": 429, "fsopen": 430, "mount_setattr": 442}
         | {"bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "open_by_handle_at": 265}
         | {"add_key": 217, "request_key": 218, "keyctl": 219, "io_uring_setup": 425}
-        | {"pidfd_getfd": 438, "init_module": 105, "finit_module": 273, "kexec_load": 104},
+        | {"pidfd_getfd": 438, "init_module": 105, "finit_module": 273, "kexec_load": 104}
+        | {"memfd_create": 279, "memfd_secret": 447, "shmget": 194, "msgget": 186, "semget": 190}
+        | {"connect": 203, "kill": 129, "tgkill": 131, "tkill": 130, "pidfd_send_signal": 424}
+        | {"rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240},
     ),
 }
+BY_ARGUMENT = {"clone", "clone3", "socket", "socketpair", "prlimit64"}  # not denied altogether
+# Landlock hides files, but not the sockets that lie among them: a desktop's bus would run programs.
+REACHING_OUT = {"connect"}
+# Landlock keeps signals in from version 6 on. A process may always send them to itself.
+SIGNALS = {"kill", "tgkill"}
+OTHER_SIGNALS = {"tkill", "pidfd_send_signal", "rt_sigqueueinfo", "rt_tgsigqueueinfo"}
+
 NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
-AF_UNIX = 1
+NAMESPACES |= CLONE_NEWCGROUP
+AF_UNIX, SOCK_DGRAM, TYPE_OF_SOCKET = 1, 2, 0xF
 X32_BIT = 0x40000000  # x86-64's second table of numbers, unused by anything here
 
-LOAD, JUMP_EQUAL, JUMP_SET, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+LOAD, AND, RETURN = 0x20, 0x54, 0x06
+JUMP_EQUAL, JUMP_AT_LEAST = 0x15, 0x35
+NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000
+WHOLE = 0xFFFFFFFF
+
+Step = tuple[int, int, int, int]
 
 
-def program(machine: str) -> list[tuple[int, int, int, int]]:
+def program(machine: str, alone: bool = False, signals: bool = True) -> list[Step]:
     """The filter as (code, jump if true, jump if false, value).
+
+    With `alone`, other processes of the machine must be kept away too, as there is no namespace
+    that does; without `signals` a process may send them to itself only.
 
     Raises OSError for a processor family without a table.
     """
     if machine not in FAMILIES:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine}")
     architecture, numbers = FAMILIES[machine]
-    rest = dict(numbers)
-    clone, clone3 = rest.pop("clone"), rest.pop("clone3")
-    sockets = [rest.pop("socket"), rest.pop("socketpair")]
     code = [
         (LOAD, 0, 0, ARCHITECTURE),
         (JUMP_EQUAL, 1, 0, architecture),
@@ -74,36 +94,52 @@ def program(machine: str) -> list[tuple[int, int, int, int]]:
         (JUMP_AT_LEAST, 0, 1, X32_BIT),
         (RETURN, 0, 0, KILL),
         # glibc falls back to clone, whose flags can be read, unlike those clone3 points to
-        (JUMP_EQUAL, 0, 1, clone3),
-        (RETURN, 0, 0, FAIL | errno.ENOSYS),
+        *_deny(numbers["clone3"], errno.ENOSYS),
+        *_only(numbers["clone"], 0, NAMESPACES, 0),
+        *_only(numbers["prlimit64"], 0, WHOLE, 0),
     ]
-    for number in rest.values():
-        code += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, FAIL | errno.EPERM)]
-    code += [
-        (JUMP_EQUAL, 0, 4, clone),
-        (LOAD, 0, 0, FIRST_ARGUMENT),
-        (JUMP_SET, 0, 1, NAMESPACES),
-        (RETURN, 0, 0, FAIL | errno.EPERM),
-        (RETURN, 0, 0, ALLOW),
-    ]
-    for number in sockets:
-        code += [
-            (JUMP_EQUAL, 0, 4, number),
-            (LOAD, 0, 0, FIRST_ARGUMENT),
-            (JUMP_EQUAL, 1, 0, AF_UNIX),
-            (RETURN, 0, 0, FAIL | errno.EPERM),
-            (RETURN, 0, 0, ALLOW),
-        ]
+    for name in ("socket", "socketpair"):
+        code += _only(numbers[name], 0, WHOLE, AF_UNIX)
+        if alone:  # a datagram goes anywhere, without connect
+            code += _only(numbers[name], 1, TYPE_OF_SOCKET, SOCK_DGRAM, equal=False)
+    for name in () if signals else SIGNALS:
+        code += _only(numbers[name], 0, WHOLE, os.getpid())
+    for name in denied(alone, signals):
+        code += _deny(numbers[name], errno.EPERM)
     return [*code, (RETURN, 0, 0, ALLOW)]
 
 
-def install() -> None:
+def denied(alone: bool, signals: bool) -> list[str]:
+    """The calls that fail whatever their arguments are."""
+    allowed = BY_ARGUMENT | SIGNALS | (set() if alone else REACHING_OUT)
+    allowed |= OTHER_SIGNALS if signals else set()
+    return [name for name in FAMILIES["x86_64"][1] if name not in allowed]
+
+
+def _deny(number: int, error: int) -> list[Step]:
+    return [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, FAIL | error)]
+
+
+def _only(number: int, argument: int, mask: int, value: int, equal: bool = True) -> list[Step]:
+    """Let the call pass only where the masked argument has this value, or with `equal` false has
+    another."""
+    return [
+        (JUMP_EQUAL, 0, 5, number),
+        (LOAD, 0, 0, ARGUMENTS + 8 * argument),
+        (AND, 0, 0, mask),
+        (JUMP_EQUAL, int(equal), int(not equal), value),
+        (RETURN, 0, 0, FAIL | errno.EPERM),
+        (LOAD, 0, 0, NUMBER),
+    ]
+
+
+def install(alone: bool = False, signals: bool = True) -> None:
     """Put the filter over this process, for good. Raises OSError where the kernel has none."""
 
     class Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
 
-    steps = program(platform.machine())
+    steps = program(platform.machine(), alone, signals)
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     filtering = 2

@@ -101,7 +101,8 @@ def enclose(kind: str, limits: dict, work: str, readable: list[str]) -> None:
     if kind == LANDLOCK:
         landlock.restrict(readable, [work, "/dev/null"])
     if kind != TRUSTED:
-        seccomp.install()
+        alone = kind == LANDLOCK
+        seccomp.install(alone, signals=not alone or landlock.keeps_signals_in())
 
 
 def _processes_of_user() -> int:

@@ -1,6 +1,6 @@
 """The warm process: imports PyTorch once, then is forked for every submission.
 
-    python -I zygote.py CONTROL KIND WORK READABLE...
+    python -m grading.sandbox.inside.zygote CONTROL KIND WORK READABLE...
 
 CONTROL is the number of a Unix socket. A request is a message with two file descriptors: where the
 job is read, and where the fork writes. One job runs at a time. While it runs, this process watches
@@ -20,10 +20,19 @@ import sys
 import threading
 import time
 
-from grading.sandbox.inside import frames, walls
+from grading.sandbox.inside import frames, pages, walls
 from grading.sandbox.inside.system_calls import PR_SET_CHILD_SUBREAPER, prctl
 
-WARM = ("torch", "torch.nn.functional", "numpy", "einops", "matplotlib.pyplot", "grading.kernel")
+# What notebooks import. Each that is missing here costs every submission the import.
+WARM = ("torch", "torch.nn.functional", "numpy", "einops", "jaxtyping", "matplotlib.pyplot")
+WARM += ("grading.kernel", "grading.sandbox.inside.job")
+# What costs the first time: torch and einops look around before they do anything.
+FIRST_CELL = """
+import torch
+from einops import rearrange
+torch.manual_seed(0)
+rearrange(torch.ones(2, 2) @ torch.ones(2, 2), "a b -> (a b)").softmax(-1)
+"""
 WATCH_SECONDS = 0.05
 
 
@@ -51,7 +60,7 @@ def _warm_up():
     from grading.sandbox.inside.shell import make_shell
 
     shell = make_shell()
-    outputs, _ = shell.run("import torch\n(torch.ones(2, 2) @ torch.ones(2, 2)).softmax(-1)")
+    outputs, _ = shell.run(FIRST_CELL)
     if [item["output_type"] for item in outputs] != ["execute_result"]:
         raise RuntimeError(f"the shell does not work: {outputs}")
     shell.reset(new_session=True)
@@ -75,6 +84,7 @@ class Zygote:
         # The processes that are no submission's: this one and, in bubblewrap, its own first one.
         self.own = {os.getpid(), 1}
         self.child = 0
+        self.served = 0
         self.shared_bytes = _anonymous_bytes(os.getpid())  # what every fork has from the start
 
     def serve_one(self) -> bool:
@@ -96,6 +106,10 @@ class Zygote:
         if self.kind != walls.NAMESPACES:
             shutil.rmtree(self._folder(self.child), ignore_errors=True)
         _answer(self.connection, answer)
+        self.served += 1
+        if self.served == 1:  # there is a class to grade: now it pays
+            pages.enlarge()
+            self.shared_bytes = _anonymous_bytes(os.getpid())
         return True
 
     def _folder(self, pid: int) -> str:
@@ -130,7 +144,7 @@ class Zygote:
 
     def _run(self, job: int, reply: int, limits: dict) -> None:
         """In the process of the submission: walls up, then its cells. Does not come back."""
-        from grading.sandbox.inside.job import run_job
+        from grading.sandbox.inside.job import run_job  # imported when warming up
 
         folder = self._folder(os.getpid())
         os.makedirs(folder, 0o700, exist_ok=True)
@@ -223,13 +237,13 @@ def _wait_for(child: int) -> int:
 
 
 def _anonymous_bytes(pid: int) -> int:
-    """Memory in use that is no file's."""
+    """Memory in use that is no file's; what processes share counts for each of them."""
     try:
-        with open(f"/proc/{pid}/statm") as file:
-            _, resident, shared, *_ = map(int, file.read().split())
-    except (OSError, ValueError):  # it has just ended
+        with open(f"/proc/{pid}/status") as file:
+            lines = [line.split() for line in file if line.startswith(("RssAnon:", "RssShmem:"))]
+    except OSError:  # it has just ended
         return 0
-    return max(resident - shared, 0) * os.sysconf("SC_PAGE_SIZE")
+    return sum(int(kilobytes) * 1024 for _, kilobytes, _ in lines)
 
 
 def _stat(pid: int) -> list[str]:
