@@ -9,6 +9,7 @@ import re
 from nbformat import NotebookNode
 
 LONGEST = 100_000  # characters of a cell that are looked at
+MARK = "To look at: "  # how these remarks begin; learners are not told them
 
 # How the remark goes on, and the regular expressions that call for it.
 SIGNS = {
@@ -67,7 +68,7 @@ def remarks(notebook: NotebookNode) -> list[str]:
         for words, pattern in _COMPILED.items():
             if words not in found and pattern.search(cell.source[:LONGEST]):
                 found[words] = number
-    return [f"To look at: the code {words} (cell {number})." for words, number in found.items()]
+    return [f"{MARK}the code {words} (cell {number})." for words, number in found.items()]
 
 
 def _is_learners(cell: NotebookNode) -> bool:

@@ -3,12 +3,14 @@
 import json
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import nbformat
 from nbformat import NotebookNode
 
+from grading import flags
 from grading.exercise import CourseError, Unit, load_unit, unit_slugs
 from grading.marking import refuse, run_and_judge
 from grading.sandbox import Limits
@@ -248,8 +250,9 @@ def _put_back(cells: list[NotebookNode], released: list[NotebookNode], used: set
             place += 1
 
 
-def note(notebook: NotebookNode, remarks: list[str]) -> None:
-    """Leave remarks on the whole submission where the feedback page finds them."""
-    if remarks:
+def note(notebook: NotebookNode, remarks: Iterable[str]) -> None:
+    """Leave remarks on the whole submission where the learner's feedback page finds them."""
+    told = [remark for remark in remarks if not remark.startswith(flags.MARK)]
+    if told:
         before = notebook.metadata.get("course", {}).get("remarks", [])
-        notebook.metadata["course"] = {"remarks": [*before, *remarks]}
+        notebook.metadata["course"] = {"remarks": [*before, *told]}

@@ -1,6 +1,8 @@
-"""What every test shares: shape checks on the reference model, and the optional sample data."""
+"""What tests share: shape checks, optional sample data, the built book, an offline browser."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch is imported: threads that wait must sleep, or tests that run side by side spend
@@ -15,6 +17,11 @@ from jaxtyping import install_import_hook
 # Before the first import of reference_impl: from here on every jaxtyping signature in it is
 # checked by beartype. Outside pytest the signatures cost nothing.
 install_import_hook("reference_impl", "beartype.beartype")
+
+ROOT = Path(__file__).resolve().parents[1]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FIX = "no Chromium: install it (Debian: apt install chromium) or name it in CHROMIUM"
 
 # One thread: the tensors here are tiny, and tests run side by side.
 torch.set_num_threads(1)
@@ -37,3 +44,27 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no sample data beside the repository (shared/data)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory) -> Path:
+    """The folder of the built book; built once, with what cells computed before."""
+    from grading.book import build
+
+    return build(ROOT, tmp_path_factory.mktemp("book")).parent
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A Chromium of this machine: CHROMIUM, one on the PATH, or Playwright's own."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_api.sync_playwright() as playwright:
+        executable = found or playwright.chromium.executable_path
+        if not Path(executable).exists():
+            if os.environ.get("CI"):
+                pytest.fail(FIX)
+            pytest.skip(FIX)
+        running = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield running
+        running.close()
