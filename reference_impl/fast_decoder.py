@@ -3,7 +3,7 @@
 One token at a time, a decoder spends its time reading weights from memory, and the aim is to read
 them as fast as memory allows. What is different, with the same weights:
 - q, k and v are one matrix product, and so are gate and up;
-- a product with a single row is cut into pieces, for all threads (`product`);
+- a product with a single row is cut into pieces, for all threads (`FastLinear`);
 - the rotary turns are complex factors, computed once for every position;
 - attention runs in PyTorch's fused kernel, which needs no copies of the shared KV heads;
 - for the next token alone, the last block computes the last position alone.
@@ -21,29 +21,6 @@ from reference_impl.attention import causal_mask
 from reference_impl.cache import KVCache, LayerCache
 from reference_impl.decoder import Block, Decoder
 from reference_impl.positions import rope_angles
-
-
-def product(
-    x: Float[Tensor, "... in_width"], weight: Float[Tensor, "out_width in_width"]
-) -> Float[Tensor, "... out_width"]:
-    """x weight^T, as `F.linear`, by the fastest way for its number of rows.
-
-    A single row in float32 is the case that decides how fast tokens come: `F.linear` leaves it to
-    one thread, in a routine that reads memory at half speed. Cut into a batch of pieces, each
-    thread takes some, and the column is given as a transposed row: a column whose last axis has
-    stride 1 falls into a routine five times slower.
-
-    >>> product(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 0.0], [3.0, 4.0]]))
-    tensor([[ 1., 11.]])
-    """
-    out_width, in_width = weight.shape
-    if x.numel() != in_width:  # more rows than one: bound by arithmetic, not by memory
-        return (FLOAT32_LINEAR if weight.dtype == torch.float32 else F.linear)(x, weight)
-    column = x.reshape(1, 1, in_width).transpose(1, 2)  # 1 in_width 1
-    if weight.dtype != torch.float32 or out_width % PIECES:
-        return torch.mm(weight, column[0]).view(*x.shape[:-1], out_width)
-    parts = weight.view(PIECES, out_width // PIECES, in_width)
-    return torch.bmm(parts, column.expand(PIECES, -1, -1)).view(*x.shape[:-1], out_width)
 
 
 def one_dnn_linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -66,17 +43,48 @@ FLOAT32_LINEAR = fastest_float32_linear()
 ALL_ROWS, LAST_ROW = slice(None), slice(-1, None)
 
 
-def turn(
-    x: Float[Tensor, "batch seq heads head_dim"], turns: Complex[Tensor, "seq 1 pairs"]
-) -> Float[Tensor, "batch seq heads head_dim"]:
-    """`apply_rope` by complex numbers: the pair (a, b) is a + bi, and a turn is a product.
+class FastLinear:
+    """x weight^T, as `F.linear`, by the fastest way for its number of rows.
 
-    >>> quarter = torch.tensor([[[1j]]])
-    >>> turn(torch.tensor([[[[1.0, 0.0]]]]), quarter)
+    A single row in float32 is the case that decides how fast tokens come: `F.linear` leaves it to
+    one thread. Cut into a batch of pieces, each thread takes some.
+
+    >>> linear = FastLinear(torch.tensor([[1.0, 0.0], [3.0, 4.0]]))
+    >>> linear(torch.tensor([[[1.0, 2.0]]]))
+    tensor([[[ 1., 11.]]])
+    """
+
+    def __init__(self, weight: Float[Tensor, "out_width in_width"]) -> None:
+        out_width, in_width = weight.shape
+        self.weight, self.pieces = weight, None
+        self.many_rows = FLOAT32_LINEAR if weight.dtype == torch.float32 else F.linear
+        if weight.dtype == torch.float32 and out_width % PIECES == 0:
+            self.pieces = weight.view(PIECES, -1, in_width).mT  # pieces in_width piece
+
+    def __call__(
+        self, x: Float[Tensor, "batch seq in_width"]
+    ) -> Float[Tensor, "batch seq out_width"]:
+        if x.numel() != x.shape[2]:  # more rows than one: bound by arithmetic, not by memory
+            return self.many_rows(x, self.weight)
+        if self.pieces is None:
+            return F.linear(x, self.weight)
+        return torch.bmm(x.expand(PIECES, -1, -1), self.pieces).view(1, 1, -1)
+
+
+def turn_(
+    x: Float[Tensor, "batch seq heads head_dim"], turns: Complex[Tensor, "seq 1 pairs"]
+) -> None:
+    """`apply_rope` in place, by complex numbers: a pair (a, b) is a + bi, a turn is a product.
+
+    >>> x = torch.tensor([[[[1.0, 0.0]]]])
+    >>> turn_(x, torch.tensor([[[1j]]]))
+    >>> x
     tensor([[[[0., 1.]]]])
     """
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # batch seq heads pairs
-    return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
+    wide = x.float()  # x itself if it is in float32
+    torch.view_as_complex(wide.unflatten(-1, (-1, 2))).mul_(turns)
+    if wide is not x:
+        x.copy_(wide)
 
 
 @dataclass
@@ -84,22 +92,22 @@ class FastLayer:
     """One block's weights: q, k and v stacked into one matrix, gate and up into another."""
 
     attention_norm: Tensor
-    qkv: Tensor
-    o_proj: Tensor
+    qkv: Callable[[Tensor], Tensor]
+    o_proj: Callable[[Tensor], Tensor]
     feed_forward_norm: Tensor
-    gate_up: Tensor
-    down_proj: Tensor
+    gate_up: Callable[[Tensor], Tensor]
+    down_proj: Callable[[Tensor], Tensor]
 
     @classmethod
-    def of(cls, block: Block) -> "FastLayer":
+    def of(cls, block: Block, linear: Callable[[Tensor], Callable]) -> "FastLayer":
         attention, feed_forward = block.attention, block.feed_forward
         return cls(
             block.attention_norm.weight.detach(),
-            stack_rows(attention.q_proj, attention.k_proj, attention.v_proj),
-            attention.o_proj.weight.detach(),
+            linear(stack_rows(attention.q_proj, attention.k_proj, attention.v_proj)),
+            linear(attention.o_proj.weight.detach()),
             block.feed_forward_norm.weight.detach(),
-            stack_rows(feed_forward.gate_proj, feed_forward.up_proj),
-            feed_forward.down_proj.weight.detach(),
+            linear(stack_rows(feed_forward.gate_proj, feed_forward.up_proj)),
+            linear(feed_forward.down_proj.weight.detach()),
         )
 
 
@@ -120,17 +128,18 @@ class FastDecoder:
     another one after doing so again. Raises ValueError for a decoder on another device.
     """
 
+    linear = FastLinear  # what a weight becomes: a callable from inputs to outputs
+    check_fits = Decoder.check_fits
+
     def __init__(self, model: Decoder) -> None:
         device = model.token_embedding.weight.device
         if device.type != "cpu":
             raise ValueError(f"the decoder is on {device}: use it as it is, or move it to the CPU")
         self.config = config = model.config
-        self.model = model
         self.embedding = model.token_embedding.weight.detach()
-        self.layers = [FastLayer.of(block) for block in model.blocks]
+        self.layers = [FastLayer.of(block, self.linear) for block in model.blocks]
         self.final_norm = model.final_norm.weight.detach()
-        self.lm_head = model.lm_head.weight.detach()
-        self.root_eps = torch.tensor(config.norm_eps**0.5)
+        self.lm_head = self.linear(model.lm_head.weight.detach())
         positions = torch.arange(config.context_length)
         angles = rope_angles(positions, config.head_dim, config.rope_theta)
         self.turns = torch.polar(torch.ones_like(angles), angles)[:, None]  # seq 1 pairs
@@ -140,18 +149,21 @@ class FastDecoder:
     ) -> Float[Tensor, "batch seq vocab"]:
         """Logits of the token that follows each position, as `Decoder.forward`."""
         with torch.inference_mode():
-            return product(self.hidden(token_ids, cache, ALL_ROWS), self.lm_head)
+            return self.lm_head(self.hidden(token_ids, cache, ALL_ROWS))
 
     def next_logits(
         self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
     ) -> Float[Tensor, "batch vocab"]:
         """Logits after the last token only, as `Decoder.next_logits`."""
         with torch.inference_mode():
-            return product(self.hidden(token_ids, cache, LAST_ROW)[:, -1], self.lm_head)
+            return self.lm_head(self.hidden(token_ids, cache, LAST_ROW))[:, -1]
 
     def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
         """An empty cache, as `Decoder.new_cache`."""
-        return self.model.new_cache(batch, capacity)
+        return KVCache(self.config, batch, capacity, self.final_norm.dtype)
+
+    def embed(self, token_ids: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq d_model"]:
+        return F.embedding(token_ids, self.embedding)
 
     def hidden(
         self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None, rows: slice
@@ -160,39 +172,34 @@ class FastDecoder:
         beyond its key and value, which are all that is needed of it."""
         start = 0 if cache is None else cache.length
         end = start + token_ids.shape[1]
-        self.model.check_fits(end)
-        x, turns = F.embedding(token_ids, self.embedding), self.turns[start:end]
+        self.check_fits(end)
+        x, turns = self.embed(token_ids), self.turns[start:end]
         for i, layer in enumerate(self.layers):
             wanted = rows if layer is self.layers[-1] else ALL_ROWS
             layer_cache = None if cache is None else cache.layers[i]
             x = x[:, wanted] + self.attend(layer, x, turns, layer_cache, wanted)
-            x = x + self.feed_forward(layer, x)
+            x += self.feed_forward(layer, x)
         return self.norm(x, self.final_norm)
 
     def attend(
         self, layer: FastLayer, x: Tensor, turns: Tensor, cache: LayerCache | None, rows: slice
     ) -> Float[Tensor, "batch rows d_model"]:
         heads, kv_heads = self.config.n_heads, self.config.n_kv_heads
-        qkv = product(self.norm(x, layer.attention_norm), layer.qkv)
+        qkv = layer.qkv(self.norm(x, layer.attention_norm))
         qkv = qkv.unflatten(-1, (-1, self.config.head_dim))  # batch seq heads+2*kv_heads head_dim
-        qk = turn(qkv[:, :, : heads + kv_heads], turns).transpose(1, 2)
-        q, k = qk[:, :heads, rows], qk[:, heads:]  # batch heads rows head_dim
-        v = qkv[:, :, heads + kv_heads :].transpose(1, 2)
+        turn_(qkv[:, :, : heads + kv_heads], turns)
+        q, k, v = qkv.transpose(1, 2).split((heads, kv_heads, kv_heads), dim=1)
         if cache is not None:
             k, v = cache.append(k, v)  # batch kv_heads kv_seq head_dim
-        attended = causal_attention(q, k, v).transpose(1, 2).flatten(-2)
-        return product(attended, layer.o_proj)
+        attended = causal_attention(q[:, :, rows], k, v)  # batch heads rows head_dim
+        return layer.o_proj(attended.transpose(1, 2).flatten(-2))
 
     def feed_forward(self, layer: FastLayer, x: Tensor) -> Float[Tensor, "batch seq d_model"]:
-        gate_up = product(self.norm(x, layer.feed_forward_norm), layer.gate_up)
-        gate, up = gate_up.chunk(2, dim=-1)  # batch seq d_ff
-        return product(F.silu(gate).mul_(up), layer.down_proj)
+        gate, up = layer.gate_up(self.norm(x, layer.feed_forward_norm)).chunk(2, dim=-1)
+        return layer.down_proj(F.silu(gate).mul_(up))  # batch seq d_ff -> batch seq d_model
 
     def norm(self, x: Tensor, weight: Tensor) -> Float[Tensor, "batch seq d_model"]:
-        """`rms_norm` in fewer steps: sqrt(mean square + eps) is the hypotenuse of their roots."""
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-        scale = torch.hypot(length / self.config.d_model**0.5, self.root_eps)
-        return (x / scale * weight).to(x.dtype)
+        return F.rms_norm(x, weight.shape, weight, self.config.norm_eps)
 
 
 def causal_attention(

@@ -13,11 +13,11 @@ from reference_impl.attention import causal_mask, grouped_query_attention
 from reference_impl.fast_decoder import (
     PIECES,
     FastDecoder,
+    FastLinear,
     causal_attention,
     fastest_float32_linear,
     one_dnn_linear,
-    product,
-    turn,
+    turn_,
 )
 from reference_impl.norms import rms_norm
 from reference_impl.positions import apply_rope, rope_angles
@@ -26,18 +26,19 @@ from reference_impl.positions import apply_rope, rope_angles
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("out_width", [1, 7, PIECES, 5 * PIECES])
-@pytest.mark.parametrize("shape", [(5,), (1, 5), (1, 1, 5), (2, 1, 5), (1, 3, 5)])
-def test_product_is_a_linear_layer(threads, n_threads, dtype, out_width, shape):
+@pytest.mark.parametrize("shape", [(1, 1, 5), (2, 1, 5), (1, 3, 5)])
+def test_fast_linear_is_a_linear_layer(threads, n_threads, dtype, out_width, shape):
     threads(n_threads)
     torch.manual_seed(0)
     tolerance = {torch.float32: 1e-5, torch.bfloat16: 5e-2}[dtype]
     x, weight = torch.randn(shape).to(dtype), torch.randn(out_width, 5).to(dtype)
+    linear = FastLinear(weight)
     expected = F.linear(x.double(), weight.double()).to(dtype)
-    torch.testing.assert_close(product(x, weight), expected, rtol=0, atol=tolerance)
+    torch.testing.assert_close(linear(x), expected, rtol=0, atol=tolerance)
     # A row that is a view into a larger tensor, as the last position of a prompt is.
-    rows = torch.randn(1, 3, 10).to(dtype)[:, -1, ::2]
-    expected = F.linear(rows.double(), weight.double()).to(dtype)
-    torch.testing.assert_close(product(rows, weight), expected, rtol=0, atol=tolerance)
+    row = torch.randn(1, 3, 10).to(dtype)[:, -1:, ::2]
+    expected = F.linear(row.double(), weight.double()).to(dtype)
+    torch.testing.assert_close(linear(row), expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
@@ -58,8 +59,12 @@ def test_turn_is_rope(start, seq):
     x = torch.randn(2, 3, seq, 6, generator=torch.Generator().manual_seed(start))
     angles = rope_angles(torch.arange(start, start + seq), 6)
     turns = torch.polar(torch.ones_like(angles), angles)[:, None]
-    turned = turn(x.transpose(1, 2), turns).transpose(1, 2)
-    torch.testing.assert_close(turned, apply_rope(x, angles))
+    expected = apply_rope(x, angles)
+    wide, narrow = x.clone(), x.bfloat16()
+    turn_(wide.transpose(1, 2), turns)
+    turn_(narrow.transpose(1, 2), turns)
+    torch.testing.assert_close(wide, expected)
+    torch.testing.assert_close(narrow.float(), expected, atol=5e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -88,6 +93,14 @@ def test_norm_is_rms_norm(model_of, dtype, size):
     assert actual.dtype == dtype
     tolerance = {torch.float32: 1e-5, torch.bfloat16: 2**-8}[dtype]
     torch.testing.assert_close(actual, expected, atol=1e-12, rtol=tolerance)
+
+
+def test_its_caches_are_the_decoder_s(model_of):
+    for model in (model_of(), model_of().bfloat16()):
+        expected, actual = model.new_cache(2, 5), FastDecoder(model).new_cache(2, 5)
+        for ours, theirs in zip(actual.layers, expected.layers, strict=True):
+            assert (ours.keys.shape, ours.keys.dtype) == (theirs.keys.shape, theirs.keys.dtype)
+            assert (ours.values.shape, ours.length) == (theirs.values.shape, theirs.length)
 
 
 def test_the_decoder_keeps_its_weights_and_shares_its_memory(model_of):
