@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy import array_equal
 
 MAX_ARRAY_BYTES = 64 * 2**20  # one answer's arrays together; larger ones are reported, not stored
 
@@ -76,12 +77,10 @@ def _as_tensor(value: Any) -> Any:
 
 
 def _same(now: torch.Tensor, then: torch.Tensor) -> bool:
-    if now.shape != then.shape or now.dtype != then.dtype:
-        return False
-    same = now.detach() == then
-    if then.is_floating_point():
-        same |= now.detach().isnan() & then.isnan()
-    return bool(same.all())
+    # By numpy: learners have been seen to replace the comparisons of tensors.
+    return now.dtype == then.dtype and array_equal(
+        now.detach().numpy(), then.numpy(), equal_nan=True
+    )
 
 
 def _describe(error: BaseException) -> dict[str, Any]:

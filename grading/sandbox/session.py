@@ -1,5 +1,6 @@
 """A notebook's cells through the sandbox: run, and after a crash run again without the culprit."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class _Attempt:
         parts = [frames.pack(b"R", {"file": n}, body) for n, body in self.requests.items()]
         fields = ("index", "source", "seconds", "check")
         cells = [{name: getattr(c, name) for name in fields} for c in self.cells.values()]
-        return b"".join([*parts, frames.pack(b"C", cells)])
+        return b"".join([*parts, frames.pack(b"C", body=json.dumps(cells).encode())])
 
     def heard(self, data: bytes) -> float:
         """Take in what has come; how many more seconds may pass until something comes.

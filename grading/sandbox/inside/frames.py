@@ -6,6 +6,7 @@ The reader does not trust the writer: sizes are bounded, and anything odd is a `
 import json
 import os
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 HEAD = struct.Struct(">cII")
@@ -37,16 +38,16 @@ class Reader:
         self._buffer = bytearray()
         self._seen = 0
 
-    def feed(self, data: bytes) -> list[tuple[bytes, Any, bytes]]:
-        """The messages that `data` completes. Raises BrokenFrame for what is none, or too much."""
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, Any, bytes]]:
+        """The messages that `data` completes, one after the other. Raises BrokenFrame where what
+        follows is none, or where it is too much; those before it have been given by then.
+        """
         self._seen += len(data)
         if self._seen > self.max_bytes:
             raise BrokenFrame(f"more than {self.max_bytes // 2**20} MB came back")
         self._buffer += data
-        messages = []
         while message := self._next():
-            messages.append(message)
-        return messages
+            yield message
 
     def _next(self) -> tuple[bytes, Any, bytes] | None:
         if len(self._buffer) < HEAD.size:

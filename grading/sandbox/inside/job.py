@@ -57,7 +57,7 @@ def _read_job(descriptor: int) -> tuple[dict[str, bytes], list[dict]]:
             if kind == b"R":
                 requests[header["file"]] = body
             else:
-                cells = header
+                cells = json.loads(body)
     return requests, cells
 
 

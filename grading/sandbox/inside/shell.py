@@ -114,6 +114,9 @@ class Shell(InteractiveShell):
     display_pub_class = Type(_Publisher)
     displayhook_class = Type(_Hook)
 
+    def enable_gui(self, gui=None) -> None:
+        """There are no windows; `%matplotlib inline` asks for none."""
+
     def _showtraceback(self, etype, evalue, stb) -> None:
         self.outputs.error(getattr(etype, "__name__", str(etype)), str(evalue), stb)
 
