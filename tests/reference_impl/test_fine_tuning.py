@@ -148,6 +148,13 @@ def test_what_does_not_fit_is_left_out_in_whole_exchanges_from_the_oldest(exchan
     assert example.n_dropped == 2 * fitting[0]
 
 
+def test_a_dialogue_that_just_fits():
+    n_read = len(example_of(("a", "b")).token_ids) - 1
+    assert example_of(("a", "b"), context_length=n_read).n_dropped == 0
+    with pytest.raises(TooLong, match=f"need {n_read} tokens, but context_length is {n_read - 1}"):
+        example_of(("a", "b"), context_length=n_read - 1)
+
+
 def test_dialogues_that_are_too_long_are_listed_with_their_place():
     source = Dolly(SAMPLES / "dolly.jsonl")
     examples, too_long = encode_dialogues(BYTES, source, context_length=300)

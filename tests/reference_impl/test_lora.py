@@ -64,6 +64,8 @@ def test_an_adapted_layer_is_the_formula(rank, n_in, n_out, alpha):
     for weight in (layer.linear.weight, layer.a, layer.b):
         nn.init.normal_(weight, generator=generator)
     x = torch.randn(4, n_in, generator=generator)
+    trained = [name for name, parameter in layer.named_parameters() if parameter.requires_grad]
+    assert trained == ["a", "b"]
     weight = layer.linear.weight + alpha / rank * torch.einsum("or,ri->oi", layer.b, layer.a)
     torch.testing.assert_close(layer(x), x @ weight.T, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(layer.merged().weight, weight)
