@@ -16,6 +16,7 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "fonts")
 PROCESSORS = "/sys/devices/system/cpu"  # how many there are
 INSIDE, WORK = "/run/course/inside", "/run/course/work"  # where no project lies
+SOCKETS = "/run/course/sockets"
 
 
 def find() -> str | None:
@@ -23,14 +24,20 @@ def find() -> str | None:
     return shutil.which("bwrap")
 
 
-def command(program: str, inside: Path, environment: dict[str, str]) -> list[str]:
-    """The start of the command line; the program to run within follows it."""
+def command(
+    program: str, inside: Path, environment: dict[str, str], sockets: Path | None = None
+) -> list[str]:
+    """The start of the command line; the program to run within follows it.
+
+    `sockets` is a folder that both sides see.
+    """
     arguments = [program, "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net"]
     arguments += ["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     if os.geteuid() != 0:  # root makes namespaces without one for users, then becomes nobody
         arguments.append("--unshare-user")
     arguments += _system() + _python()
     arguments += [*_folders(INSIDE), "--ro-bind", str(inside), INSIDE]
+    arguments += ["--bind", str(sockets), SOCKETS] if sockets else []
     arguments += ["--proc", "/proc", "--dev", "/dev"]
     arguments += [*_folders(PROCESSORS), "--ro-bind-try", PROCESSORS, PROCESSORS]
     for folder in (WORK, "/dev/shm"):

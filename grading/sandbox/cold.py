@@ -27,7 +27,7 @@ def run(job: bytes, limits: Limits, heard: Callable[[bytes], float]) -> warm.End
         told = {**os.environ, **warm.environment(str(work), str(inside))}
         told["PATH"] = os.environ.get("PATH", "")
         module = "grading.sandbox.inside.once"
-        command = [sys.executable, "-m", module, str(folder / "job"), str(work)]
+        command = [sys.executable, "-P", "-m", module, str(folder / "job"), str(work)]
         command.append(json.dumps(limits.as_dict()))
         with subprocess.Popen(command, stdout=subprocess.PIPE, env=told) as process:
             return _listen(process, heard)

@@ -32,6 +32,7 @@ NO_SANDBOX = (
     "because you trust everyone who wrote them, add --trusted."
 )
 START_SECONDS = 120.0
+OWN_ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}  # bubblewrap's
 
 
 class Unavailable(RuntimeError):
@@ -83,6 +84,7 @@ class WarmProcess:
                     stdout=log,
                     stderr=log,
                     env=self._environment,
+                    cwd=self._folder,  # else `-m` would look for modules where we stand, first
                 )
             self.hello = self._receive(START_SECONDS)
         except (OSError, ValueError, Unavailable) as error:
@@ -98,12 +100,13 @@ class WarmProcess:
             raise Unavailable(f"it cannot hide {hidden[0]}, which lies in what must be readable")
         os.chmod(self._folder, 0o755)
         inside = write_tree(self._folder / "inside")
-        python = [sys.executable, "-m", "grading.sandbox.inside.zygote", str(control), self.kind]
+        module = "grading.sandbox.inside.zygote"
+        python = [sys.executable, "-P", "-m", module, str(control), self.kind]
         if self.kind == NAMESPACES:
             program = bubblewrap.find()
             if not program:
                 raise Unavailable("bubblewrap is not installed")
-            self._environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}
+            self._environment = OWN_ENVIRONMENT
             told = environment(bubblewrap.WORK, bubblewrap.INSIDE)
             return [*bubblewrap.command(program, inside, told), *python, bubblewrap.WORK]
         work = self._folder / "work"

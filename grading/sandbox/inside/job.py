@@ -7,6 +7,7 @@ that believes none of it further than arrays and plain values can be believed.
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def run_job(
     requests, cells = _read_job(job)
     _lay_out(requests, box)
     told = {"HOME": folder, "TMPDIR": folder, "COURSE_EVIDENCE": str(box)}
+    sys.path.insert(0, folder)  # as in Jupyter: a notebook may write a module and import it
     process = os.getpid()
     shell.outputs.max_bytes = limits["output_kb"] * 1024
     for cell in cells:

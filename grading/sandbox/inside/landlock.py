@@ -15,6 +15,7 @@ from grading.sandbox.inside.system_calls import LIBC, PR_SET_NO_NEW_PRIVS, check
 CREATE, ADD_RULE, RESTRICT = 444, 445, 446  # the same numbers on every processor
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 READING = EXECUTE | READ_FILE | READ_DIR
+SOCKETS = READ_FILE | 1 << 5 | 1 << 9  # 5 remove a file, 9 make a socket
 ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14 | 1 << 15  # 14 truncate, 15 ioctl
 # Rights on files by version: 1 has 13, then rename across folders, truncate, and device ioctl.
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
@@ -32,8 +33,9 @@ def keeps_signals_in() -> bool:
     return version() >= SCOPED
 
 
-def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
-    """From here on this process and its children see no other files. Raises OSError if it fails."""
+def restrict(readable: Iterable[str], writable: Iterable[str], sockets: str | None = None) -> None:
+    """From here on this process and its children see no other files, and in the folder `sockets`
+    make nothing but sockets. Raises OSError if it fails."""
     abi = version()
     if not abi:
         raise OSError("this kernel has no Landlock")
@@ -47,6 +49,8 @@ def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
         _allow(ruleset, path, READING & every)
     for path in writable:
         _allow(ruleset, path, every)
+    if sockets:
+        _allow(ruleset, sockets, SOCKETS)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     checked(LIBC.syscall(RESTRICT, ruleset, 0), "Landlock")
     os.close(ruleset)

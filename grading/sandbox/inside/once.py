@@ -1,6 +1,6 @@
 """One job in a fresh process, without walls: for systems that cannot fork a warm one.
 
-    python -m grading.sandbox.inside.once JOB FOLDER LIMITS
+    python -P -m grading.sandbox.inside.once JOB FOLDER LIMITS
 
 JOB is a file, the answers go to standard output. Only the clock outside limits it.
 """

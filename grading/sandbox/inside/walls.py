@@ -90,8 +90,22 @@ def private_folders(work: str, work_mb: int) -> None:
         mount("tmpfs", "/proc", "size=4k,mode=755", HARMLESS)
 
 
-def enclose(kind: str, limits: dict, work: str, readable: list[str]) -> None:
-    """Put up every wall of this kind; what follows is foreign code. Raises OSError if one fails."""
+def be_quiet() -> None:
+    """From here on nothing is read from, and nothing shown on, whatever terminal started us."""
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(quiet, standard)
+    os.close(quiet)
+    os.setsid()
+
+
+def enclose(
+    kind: str, limits: dict, work: str, readable: list[str], sockets: str | None = None
+) -> None:
+    """Put up every wall of this kind; what follows is foreign code. Raises OSError if one fails.
+
+    `sockets` is a folder that the outside sees too, for sockets to be made in.
+    """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if kind == NAMESPACES:
         private_folders(work, limits["work_mb"])
@@ -99,7 +113,9 @@ def enclose(kind: str, limits: dict, work: str, readable: list[str]) -> None:
     os.chdir(work)
     _limit(limits, _processes_of_user() if kind != NAMESPACES else 0)
     if kind == LANDLOCK:
-        landlock.restrict(readable, [work, "/dev/null"])
+        landlock.restrict(readable, [work, "/dev/null"], sockets)
+    elif kind == NAMESPACES and sockets and landlock.version():  # files there would fill the disk
+        landlock.restrict(["/"], [work, "/dev"], sockets)
     if kind != TRUSTED:
         alone = kind == LANDLOCK
         seccomp.install(alone, signals=not alone or landlock.keeps_signals_in())
