@@ -311,6 +311,34 @@ def test_the_page_is_made_anew_each_time(home):
     assert "2 of 25 points" in page_of(home, "untouched").read_text()
 
 
+FORMGRADER = """
+import sys
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+from grading.nbgrader_plug import configure
+home, config = sys.argv[1], Config()
+configure(config)
+config.HTMLExporter.template_name = "formgrade"  # as formgrader sets it for its own pages
+config.CourseDirectory.db_url = f"sqlite:///{home}/gradebook.db"
+config.CourseDirectory.autograded_directory = f"{home}/autograded"
+config.CourseDirectory.feedback_directory = f"{home}/feedback"
+course = CourseDirectory(config=config)
+done = NbGraderAPI(course, config=config).generate_feedback("05_attention", "right")
+sys.exit(done.get("error"))
+"""
+
+
+def test_formgraders_button_makes_the_same_page(home):
+    path = page_of(home, "right")
+    before = path.read_text()
+    path.write_text("")
+    command = [sys.executable, "-c", FORMGRADER, str(home)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert path.read_text() == before
+
+
 # --- the parts ------------------------------------------------------------------------------------
 
 
