@@ -1,0 +1,305 @@
+"""Ways to points without the answer: forged results, faked functions, somebody else's evidence."""
+
+from tests.grading.hostile.catalogue import Handed, entry
+
+WRONG_DTYPE = ("fail", "the dtype is float32, expected bool")
+UNREADABLE = ("refused", "The result cannot be read")
+NO_ANSWER = ("refused", "What came back is not an answer to this exercise")
+NO_RESULT = ("missing", "brought no result")
+TOUCHES = ["touches how answers reach the judge"]
+STOPPED = ("error", "it sent messages of its own")
+
+# Code that writes a file where the grader looks for evidence; {json} and {npz} are expressions.
+FORGED = """
+import io, json, os, zipfile
+import numpy as np
+_box = os.environ["COURSE_EVIDENCE"] + "/evidence/attention__causal_mask"
+def _arrays(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+def _forged(*args):
+    with open(_box + ".npz", "wb") as file: file.write({npz})
+    with open(_box + ".json", "w") as file: file.write({json})
+"""
+PIPES = """
+import json, os, stat, struct
+def _say(kind, header=None):
+    text = json.dumps(header).encode()
+    frame = struct.pack(">cII", kind, len(text), 0) + text
+    for number in range(3, 256):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode): os.write(number, frame)
+        except OSError:
+            pass
+"""
+
+
+def forge(handed: Handed, json: str, npz: str = "_arrays()") -> None:
+    """Let the check of one exercise write forged evidence instead of calling the answer."""
+    code = FORGED.replace("{json}", json).replace("{npz}", npz)
+    handed.extra(f"{code}\n_check, check = check, _forged")
+    handed.wrong()
+    after = handed.place() + 2
+    handed.extra("check = _check", topic="padding_mask")
+    assert handed.notebook.cells[after - 1] is handed.check_cell()
+
+
+# --- the reply pipe -----------------------------------------------------------------------------
+
+
+@entry("says that all cells are done, with full points", causal_mask=STOPPED)
+def forged_end(handed: Handed) -> None:
+    handed.inside(
+        PIPES
+        + """
+_say(b"D", {"cell": 14, "outputs": [], "seconds": 0})
+_say(b"X")
+os._exit(0)
+"""
+    )
+
+
+@entry(
+    "keeps the clock from running out by a message a second", causal_mask=("timeout", "2 seconds")
+)
+def heartbeat(handed: Handed) -> None:
+    handed.inside(
+        PIPES
+        + """
+import time
+while True:
+    _say(b"E", {"name": "attention__nothing", "json": "{}"})
+    time.sleep(0.2)
+"""
+    )
+
+
+@entry("claims that its sandbox broke", causal_mask=STOPPED)
+def forged_walls(handed: Handed) -> None:
+    handed.inside(PIPES + '_say(b"W", "no walls here")\nos._exit(0)')
+
+
+@entry("floods the pipe", causal_mask=("error", "MB came back"), weaker=False)
+def flood(handed: Handed) -> None:
+    handed.inside(
+        PIPES
+        + """
+for _ in range(400):
+    _say(b"E", {"name": "x", "json": "y" * 2**20})
+"""
+    )
+
+
+@entry("sends what is no message at all", causal_mask=("error", "a message of impossible size"))
+def garbage_frames(handed: Handed) -> None:
+    handed.inside("""
+        import os, stat
+        for number in range(3, 256):
+            try:
+                if stat.S_ISFIFO(os.fstat(number).st_mode): os.write(number, b"!" * 5000)
+            except OSError:
+                pass
+        """)
+
+
+@entry("sends JSON too deep to read", causal_mask=("error", "a message that is not JSON"))
+def deep_frames(handed: Handed) -> None:
+    handed.inside("""
+        import os, stat, struct
+        text = b"[" * 100_000
+        for number in range(3, 256):
+            try:
+                if stat.S_ISFIFO(os.fstat(number).st_mode):
+                    os.write(number, struct.pack(">cII", b"D", len(text), 0) + text)
+            except OSError:
+                pass
+        """)
+
+
+# --- evidence -----------------------------------------------------------------------------------
+
+
+@entry("writes evidence that claims to have passed", remarks=TOUCHES, causal_mask=NO_ANSWER)
+def claims_to_pass(handed: Handed) -> None:
+    forge(
+        handed, 'json.dumps({"exercise": "attention/causal_mask", "status": "pass", "score": 200})'
+    )
+
+
+@entry("writes evidence before its check", remarks=TOUCHES, causal_mask=WRONG_DTYPE)
+def evidence_too_early(handed: Handed) -> None:
+    code = FORGED.replace("{json}", '"{}"').replace("{npz}", "b''")
+    handed.wrong(before=f"{code}\n_forged()")
+
+
+@entry("writes evidence too deep to read", remarks=TOUCHES, causal_mask=UNREADABLE)
+def deep_evidence(handed: Handed) -> None:
+    forge(handed, '"[" * 200_000')
+
+
+@entry("writes arrays that unpack to 10 GB", remarks=TOUCHES, causal_mask=UNREADABLE)
+def zip_bomb(handed: Handed) -> None:
+    forge(handed, '"{}"', "_bomb()")
+    handed.extra("""
+        def _bomb():
+            file = io.BytesIO()
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as parts:
+                with parts.open("a0.npy", "w", force_zip64=True) as part:
+                    for _ in range(200): part.write(bytes(2**20))
+            return file.getvalue()
+        """)
+
+
+@entry(
+    "writes one array that is named half a million times", remarks=TOUCHES, causal_mask=NO_ANSWER
+)
+def amplified_array(handed: Handed) -> None:
+    claim = '{"exercise": "attention/causal_mask", "cases": [{"array": "a0"}] * 500_000}'
+    forge(handed, f"json.dumps({claim})", "_arrays(a0=np.zeros(8 * 2**20, dtype=np.uint8))")
+
+
+@entry("writes pickled objects as arrays", remarks=TOUCHES, causal_mask=UNREADABLE)
+def object_arrays(handed: Handed) -> None:
+    forge(handed, '\'{"cases": [{"array": "a0"}]}\'', "_arrays(a0=np.array([print], dtype=object))")
+
+
+@entry("claims an array of 8 TB in a few bytes", remarks=TOUCHES, causal_mask=UNREADABLE)
+def lying_header(handed: Handed) -> None:
+    forge(handed, '\'{"cases": [{"array": "a0"}]}\'', "_lie()")
+    handed.extra("""
+        def _lie():
+            file = io.BytesIO()
+            header = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+            with zipfile.ZipFile(file, "w") as parts, parts.open("a0.npy", "w") as part:
+                np.lib.format.write_array_header_1_0(part, header)
+            return file.getvalue()
+        """)
+
+
+@entry(
+    "sends the evidence of another exercise",
+    remarks=TOUCHES,
+    causal_mask=NO_ANSWER,
+)
+def other_exercise(handed: Handed) -> None:
+    handed.behind("""
+        import grading.kernel as kernel
+        _record = kernel.record
+        def record(folder, exercise_id, answer):
+            if exercise_id != "attention/causal_mask":
+                return _record(folder, exercise_id, answer)
+            request = kernel.load(kernel.Path(folder) / "requests", "attention__split_heads")
+            evidence = kernel.run(request, split_heads)
+            kernel.save(kernel.Path(folder) / "evidence", kernel.stem(exercise_id), evidence)
+        kernel.record = record
+        def split_heads(x, n_heads):
+            return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)
+        """)
+
+
+@entry("blows up its error message", remarks=TOUCHES, causal_mask=("error", "it raised xxx"))
+def endless_message(handed: Handed) -> None:
+    handed.behind("""
+        import grading.kernel as kernel
+        _describe = kernel._describe
+        kernel._describe = lambda error: {**_describe(error), "type": "x" * 10**6}
+        """)
+    handed.answer("def causal_mask(*inputs): raise ValueError('\\x1b]0;owned\\x07')")
+
+
+# --- check and what it calls --------------------------------------------------------------------
+
+
+@entry("replaces check by a number of points", remarks=TOUCHES, causal_mask=NO_RESULT)
+def check_replaced(handed: Handed) -> None:
+    handed.extra("_check, check = check, lambda *args: 3.0")
+    handed.extra("check = _check", topic="padding_mask")
+
+
+@entry("calls check by itself, often, for other exercises too")
+def check_called_elsewhere(handed: Handed) -> None:
+    handed.extra("""
+        for _ in range(20):
+            check("attention/merge_heads", lambda x: x)
+            check("attention/causal_mask", lambda *inputs: torch.ones(3))
+        """)
+    handed.behind('check("attention/causal_mask", causal_mask)')
+
+
+@entry("puts modules of its own in the place of the grader's", causal_mask=NO_ANSWER)
+def fake_modules(handed: Handed) -> None:
+    handed.extra("""
+        import sys, types
+        _real, _fake = sys.modules["grading.kernel"], types.ModuleType("grading.kernel")
+        def record(folder, exercise_id, answer):
+            claim = {"exercise": exercise_id, "score": 200, "cases": []}
+            _real.save(_real.Path(folder) / "evidence", _real.stem(exercise_id), claim)
+        _fake.record = record
+        sys.modules["grading.kernel"] = _fake
+        """)
+    handed.extra('sys.modules["grading.kernel"] = _real', topic="padding_mask")
+
+
+@entry("asks check to judge at home", causal_mask=("error", "No module named 'grading.home'"))
+def at_home(handed: Handed) -> None:
+    handed.extra("""
+        import os
+        _right = check
+        def check(*args):
+            del os.environ["COURSE_EVIDENCE"]
+            return _right(*args)
+        """)
+    handed.extra("check = _right", topic="padding_mask")
+
+
+@entry(
+    "makes all tensors equal, changed inputs too",
+    remarks=["replaces functions"],
+    causal_mask=WRONG_DTYPE,
+)
+def equal_tensors(handed: Handed) -> None:
+    handed.wrong("""
+        torch.Tensor.__eq__ = lambda self, other: torch.ones(1).bool()
+        torch.equal = torch.allclose = lambda *args, **kwargs: True
+        """)
+
+
+@entry("rewrites how answers are written down", remarks=TOUCHES, causal_mask=NO_ANSWER)
+def encode_replaced(handed: Handed) -> None:
+    handed.wrong(
+        "import grading.kernel as kernel\n_encode = kernel.encode",
+        after="""
+        def encode(value, budget):
+            kernel.encode = _encode
+            return {"kind": "expected", "value": "yours"}
+        kernel.encode = encode
+        """,
+    )
+
+
+@entry(
+    "memoises the inputs it finds in the grader's files", remarks=TOUCHES, causal_mask=WRONG_DTYPE
+)
+def reads_requests(handed: Handed) -> None:
+    handed.wrong("""
+        import os, pathlib
+        box = pathlib.Path(os.environ["COURSE_EVIDENCE"], "requests")
+        print([path.read_bytes() for path in sorted(box.iterdir())])
+        """)
+
+
+@entry(
+    "traces every function for something that knows the answer",
+    remarks=["looks into the process"],
+    causal_mask=("error", "nothing known"),
+)
+def traced(handed: Handed) -> None:
+    handed.extra("""
+        import sys
+        _seen = set()
+        def _trace(frame, event, argument):
+            _seen.update(frame.f_locals)
+        sys.settrace(_trace)
+        """)
+    handed.inside('assert _seen & {"expected", "wrong", "reference"}, "nothing known"')

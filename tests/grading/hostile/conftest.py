@@ -1,0 +1,44 @@
+"""One run of the whole catalogue by each way of grading, for all tests and all test processes."""
+
+import pickle
+
+import pytest
+from filelock import FileLock
+
+from tests.grading.hostile import runs
+from tests.grading.hostile.catalogue import UNIT
+
+
+@pytest.fixture(scope="session")
+def handed_in(tmp_path_factory, worker_id):
+    """A folder with everybody's submissions and results, the same for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    home = (base if worker_id == "master" else base.parent) / "hostile"
+    with FileLock(f"{home}.lock"):
+        if not (home / "results").exists():
+            runs.write_class(home / "submitted")
+            results = _grade_both_ways(home)
+            (home / "results").write_bytes(pickle.dumps(results))
+    return home
+
+
+@pytest.fixture(scope="session")
+def results(handed_in):
+    """The outcomes by way of grading and student."""
+    return pickle.loads((handed_in / "results").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def stock(handed_in):
+    """Stock nbgrader after it has graded the class."""
+    return runs.Stock(handed_in / "stock", handed_in / "submitted")
+
+
+def _grade_both_ways(home):
+    (home / "stock").mkdir()
+    stock = runs.Stock(home / "stock", home / "submitted")
+    stock.run("generate_assignment", UNIT.slug)
+    process = stock.start("autograde", UNIT.slug)  # beside the class run, each on one core
+    course = runs.course(home / "submitted")
+    log = stock.finish(process)
+    return {"course grade": course, "nbgrader autograde": dict(stock.outcomes(log))}

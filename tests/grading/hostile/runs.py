@@ -1,0 +1,147 @@
+"""Grade the whole catalogue: by `course grade`, by stock nbgrader, and in the weaker sandbox."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+
+from grading import classrun, collect
+from grading.exercise import ROOT
+from grading.marking import cell_of
+from grading.sandbox import Limits, warm
+from grading.submission import Graded, grade_submission
+from grading.verdict import HEADINGS
+from tests.grading.hostile import awkward, cheats, escapes, known_attacks  # noqa: F401  (entries)
+from tests.grading.hostile.catalogue import ENTRIES, UNIT, hand_in
+
+CAP = 2.0  # CPU seconds of a cell, so that endless loops end soon
+LIMITS = Limits(cap_seconds=CAP, wall_grace=1.0)
+# nbgrader looks for alembic, a program of the environment, where the shell looks.
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+STATUS = {heading: status for status, heading in HEADINGS.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one submission: points, status and message by exercise, in order."""
+
+    verdicts: list[tuple[float, str, str]]
+    remarks: str
+    notebook: str  # as JSON
+
+    @property
+    def score(self) -> float:
+        return sum(score for score, _, _ in self.verdicts)
+
+
+def write_class(submitted: Path) -> None:
+    """Every entry as a student's submission."""
+    for item in ENTRIES:
+        hand_in(item, submitted)
+
+
+# --- course grade -------------------------------------------------------------------------------
+
+
+class _Run(classrun.ClassRun):
+    def options(self, item: collect.Found) -> dict:
+        return {**super().options(item), "limits": LIMITS}
+
+
+class _Silent:
+    def add(self, graded: Graded, reused: bool) -> None:
+        pass
+
+
+def course(submitted: Path, jobs: int = 1) -> dict[str, Outcome]:
+    """A class run as `course grade` makes it."""
+    os.environ["PATH"] = PATH
+    graded = classrun.grade_class(_Run(submitted, (UNIT.slug,), jobs=jobs), _Silent())
+    return {g.student: _of(g) for g in graded}
+
+
+def landlock(submitted: Path, students: set[str], monkeypatch) -> dict[str, Outcome]:
+    """The same task in the weaker sandbox, in this process."""
+    monkeypatch.setattr(warm, "strongest", lambda trusted: warm.LANDLOCK)
+    found = [item for item in collect.find(submitted, [UNIT.slug]) if item.student in students]
+    graded = (
+        grade_submission(f.student, f.unit, f.data, 0, "", f.reason, f.remarks, limits=LIMITS)
+        for f in found
+    )
+    return {g.student: _of(g) for g in graded}
+
+
+def _of(graded: Graded) -> Outcome:
+    verdicts = [(v.score, v.status, v.message) for v in graded.verdicts]
+    return Outcome(verdicts, "\n".join(graded.problems), graded.notebook.decode())
+
+
+# --- stock nbgrader -----------------------------------------------------------------------------
+
+
+class Stock:
+    """`nbgrader autograde` with this repository's configuration, in folders of its own."""
+
+    def __init__(self, folder: Path, submitted: Path) -> None:
+        self.folder = folder
+        self.url = f"sqlite:///{folder / 'gradebook.db'}"
+        self._options = [
+            f"--CourseDirectory.submitted_directory={submitted}",
+            f"--CourseDirectory.release_directory={folder / 'release'}",
+            f"--CourseDirectory.autograded_directory={folder / 'autograded'}",
+            f"--CourseDirectory.feedback_directory={folder / 'feedback'}",
+            f"--CourseDirectory.db_url={self.url}",
+            f"--ExecuteAndJudge.cap_seconds={CAP}",
+        ]
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """One command of nbgrader."""
+        command = [sys.executable, "-m", "nbgrader", *arguments, *self._options]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PATH": PATH}, **pipes)
+
+    def finish(self, process: subprocess.Popen) -> str:
+        said, _ = process.communicate()
+        assert process.returncode == 0, said[-3000:]
+        return said
+
+    def run(self, *arguments: str) -> str:
+        """One command from start to end; what it said."""
+        return self.finish(self.start(*arguments))
+
+    def outcomes(self, log: str) -> Iterator[tuple[str, Outcome]]:
+        """Points from the gradebook, words from the judged notebooks, remarks from the log."""
+        remarks: dict[str, list[str]] = {}
+        for student, remark in re.findall(r"WARNING\] (.+?): (.+)", log):
+            remarks.setdefault(student, []).append(remark)
+        with Gradebook(self.url) as book:
+            for student in [s.id for s in book.students]:
+                notebook = book.find_submission_notebook(UNIT.slug, UNIT.slug, student)
+                scores = {grade.name: grade.auto_score for grade in notebook.grades}
+                said = "\n".join(remarks.get(student, []))
+                yield student, self._outcome(student, scores, said)
+
+    def _outcome(self, student: str, scores: dict[str, float], remarks: str) -> Outcome:
+        path = self.folder / "autograded" / student / UNIT.slug / f"{UNIT.slug}.ipynb"
+        text = path.read_text(encoding="utf-8")
+        notebook = nbformat.reads(text, as_version=4)
+        boxes = (cell_of(notebook, e.grade_id).outputs[0].data["text/html"] for e in UNIT.exercises)
+        verdicts = [
+            (scores[exercise.grade_id], *_read(box))
+            for exercise, box in zip(UNIT.exercises, boxes, strict=True)
+        ]
+        return Outcome(verdicts, remarks, text)
+
+
+def _read(box: str) -> tuple[str, str]:
+    """Status and message from a verdict's box."""
+    head, message = re.findall(r"<p>(.*?)</p>", box, re.DOTALL)[:2]
+    status = STATUS[re.search(r"<strong>(.*?):", head)[1]]
+    return status, html.unescape(re.sub(r"</?code>", "`", message))
