@@ -82,7 +82,7 @@ def encode_example(
     for start in questions or [1]:
         kept = [turns[0], *turns[start:]]
         token_ids = [token for ids, _ in kept for token in ids]
-        if len(token_ids) - 1 <= context_length:  # the last token is a target only
+        if len(token_ids) - 1 <= context_length:  # the last token is not read
             learned = [flag for _, flags in kept for flag in flags]
             return SFTExample(torch.tensor(token_ids), torch.tensor(learned), start - 1)
     raise TooLong(
@@ -107,7 +107,10 @@ def _encode_message(tokenizer: Tokenizer, message: Message) -> tuple[list[int], 
 def encode_dialogues(
     tokenizer: Tokenizer, dialogues: Iterable[Dialogue], context_length: int
 ) -> tuple[list[SFTExample], list[Problem]]:
-    """`encode_example` of each dialogue, and a list of those that are too long to be one."""
+    """`encode_example` of each dialogue, and a list of those that are too long to be one.
+
+    Those that were shortened are among the examples, with `n_dropped` above 0.
+    """
     examples, too_long = [], []
     for dialogue in dialogues:
         try:
