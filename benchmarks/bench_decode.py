@@ -1,12 +1,15 @@
-"""SmolLM2-135M: decode, prefill and loading, against transformers in the same run.
+"""SmolLM2-135M: decode, prefill and loading, against transformers and llama.cpp in the same run.
 
     python benchmarks/bench_decode.py [--tokens 64] [--repeat 5] [--prefill 512] [--threads 2]
+                                      [--llama-python PYTHON]
 
-Prints a table and writes results/decode.json beside this file. The two take turns, so that a busy
-moment hits both. "decode" is one over the median time between two tokens; its share of bandwidth
-is the bytes of weights that each token reads, against the speed at which PyTorch sums as many
-bytes in the same run. "first token" is a fresh process, from its start until the first token of an
-answer is there; the file is in the system's cache. Needs `transformers` and `accelerate`.
+Prints a table and writes results/decode.json beside this file. The sides take turns, so that a
+busy moment hits all. "decode" is one over the median time between two tokens. Its limit is the
+time to multiply once by every matrix, each shape in PyTorch's fastest way (matvec.py).
+"one core busy" is the same beside a process that never rests. "first token" is a fresh process,
+from its start until the first token of an answer is there; the file is in the system's cache.
+Needs `transformers` and `accelerate`. llama.cpp takes part where `llama_cpp` can be imported,
+here or by the Python of --llama-python.
 """
 
 import argparse
@@ -16,7 +19,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -25,73 +29,12 @@ os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("GOMP_SPINCOUNT", "2500")  # for both sides, as reference_impl.chat says
 
+from decode_sides import LOADERS, Run, has_llama, llama_child, llama_run, run_of
 from hardware import describe
 
 RESULTS = Path(__file__).parent / "results" / "decode.json"
-QUESTION = [{"role": "user", "content": "What is gravity?"}]
 SIDES = ("ours", "transformers")
-
-Run = Callable[[list[int], int], list[float]]  # prompt, number of tokens -> when each came
-
-
-def load_ours(dtype):
-    from reference_impl.chat import encode_chat
-    from reference_impl.fast_decoder import FastDecoder
-    from reference_impl.generation import generate
-    from reference_impl.weights import load_smollm2
-
-    model, tokenizer = load_smollm2(dtype=dtype)
-    fast = FastDecoder(model)
-    n_bytes = sum(parameter.nbytes for parameter in model.parameters())
-
-    def run(token_ids: list[int], n: int) -> list[float]:
-        return [time.perf_counter() for _ in generate(fast, token_ids, n)]
-
-    return run, encode_chat(tokenizer, QUESTION), n_bytes
-
-
-def load_transformers(dtype):
-    import torch
-    import transformers
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.generation.streamers import BaseStreamer
-
-    from reference_impl.weights import find_weights
-
-    transformers.logging.set_verbosity_error()
-    path = find_weights()
-    where = {"gguf_file": path.name, "local_files_only": True}
-    model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=dtype, **where)
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, **where)
-    prompt = tokenizer.apply_chat_template(QUESTION, add_generation_prompt=True, return_dict=True)
-    n_bytes = sum(parameter.nbytes for parameter in model.parameters())
-
-    class Clock(BaseStreamer):
-        def __init__(self):
-            self.times = []
-
-        def put(self, value):
-            self.times.append(time.perf_counter())
-
-        def end(self):
-            pass
-
-    def run(token_ids: list[int], n: int) -> list[float]:
-        ids, clock = torch.tensor([token_ids]), Clock()
-        model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=n,
-            min_new_tokens=n,
-            do_sample=False,
-            streamer=clock,
-        )
-        return clock.times[1:]  # the first thing put is the prompt
-
-    return run, prompt["input_ids"], n_bytes
-
-
-LOADERS = {"ours": load_ours, "transformers": load_transformers}
+BUSY = "while True: pass"
 
 
 def first_token(side: str, threads: int) -> None:
@@ -99,7 +42,7 @@ def first_token(side: str, threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    run, prompt, _ = LOADERS[side](torch.float32)
+    run, prompt, *_ = LOADERS[side](torch.float32)
     run(prompt, 1)
     print(json.dumps({"at": time.time(), "peak_mb": peak_mb()}))
 
@@ -125,53 +68,135 @@ def measure_first_token(repeat: int, threads: int) -> dict:
             seconds[side].append(child["at"] - start)
             peaks[side].append(child["peak_mb"])
     row = compare("load to first token f32", "s", *(median(seconds[side]) for side in SIDES))
-    return row | {f"{side}_peak_mb": peaks[side] and round(max(peaks[side])) for side in SIDES}
+    return row | {f"{side}_peak_mb": max(peaks[side]) and round(max(peaks[side])) for side in SIDES}
 
 
-def compare(what: str, unit: str, ours: float, theirs: float) -> dict:
+def compare(what: str, unit: str, ours: float, theirs: float, peer: str = "transformers") -> dict:
     """One line of the table; `ratio` says how many times better ours is."""
     ratio = theirs / ours if unit == "s" else ours / theirs
     return {
         "what": what,
         "unit": unit,
         "ours": round(ours, 2),
-        "transformers": round(theirs, 2),
+        "peer": peer,
+        "theirs": round(theirs, 2),
         "ratio": round(ratio, 2),
     }
 
 
-def measure_model(dtype, tokens: int, repeat: int, prefill: int) -> list[dict]:
+def decode_speeds(runs: dict[str, Run], prompt, tokens: int, repeat: int) -> dict[str, float]:
+    """Tokens a second of each, which take turns; the first turn warms up and does not count."""
+    gaps = {name: [] for name in runs}
+    for turn in range(repeat + 1):
+        for name, run in runs.items():
+            times = run(prompt, tokens)
+            gaps[name] += [b - a for a, b in pairwise(times)] if turn else []
+    return {name: 1 / median(gaps[name]) for name in runs}
+
+
+def prefill_speeds(runs: dict[str, Run], length: int, repeat: int) -> dict[str, float]:
+    """Prompt tokens a second until the first new one is there."""
     import torch
 
-    name = {torch.float32: "f32", torch.bfloat16: "bf16"}[dtype]
-    runs, prompts, sizes = zip(*(LOADERS[side](dtype) for side in SIDES), strict=True)
-    assert list(prompts[0]) == list(prompts[1]), "both sides must read the same prompt"
-    assert sizes[0] == sizes[1], "both sides must hold the same weights"
-    numbers = torch.ones(sizes[0] // 4)  # float32, as many bytes as the weights
-    text = torch.randint(0, 49152, (prefill,), generator=torch.Generator().manual_seed(0)).tolist()
-    gaps, prefills, reads = ([], []), ([], []), []
-    for turn in range(repeat + 1):  # the first turn warms up and does not count
-        start = time.perf_counter()
-        numbers.sum()
-        read = time.perf_counter() - start
-        for side, run in enumerate(runs):
-            times = run(prompts[side], tokens)
+    text = torch.randint(0, 49152, (length,), generator=torch.Generator().manual_seed(0)).tolist()
+    seconds = {name: [] for name in runs}
+    for turn in range(repeat + 1):
+        for name, run in runs.items():
             start = time.perf_counter()
-            seconds = run(text, 1)[0] - start
-            if turn:
-                gaps[side].extend(b - a for a, b in pairwise(times))
-                prefills[side].append(seconds)
-        reads += [read] if turn else []
-    bandwidth = numbers.nbytes / median(reads)
-    speeds = [1 / median(side) for side in gaps]
-    decode = compare(f"decode {name}", "tokens/s", *speeds)
-    decode |= {
-        "bandwidth_gb_per_s": round(bandwidth / 1e9, 1),
-        "share_of_bandwidth": round(speeds[0] * sizes[0] / bandwidth, 2),
-        "transformers_share_of_bandwidth": round(speeds[1] * sizes[1] / bandwidth, 2),
+            took = run(text, 1)[0] - start
+            seconds[name] += [took] if turn else []
+    return {name: length / median(seconds[name]) for name in runs}
+
+
+@contextmanager
+def one_core_busy() -> Iterator[None]:
+    """Another process computes all the while."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def limit(seconds: float, n_bytes: int, speed: float) -> dict:
+    """What the products alone allow, if a token takes them `seconds`, and the share reached."""
+    return {
+        "products_alone_tokens_per_s": round(1 / seconds, 1),
+        "products_gb_per_s": round(n_bytes / seconds / 1e9, 1),
+        "share_of_that": round(speed * seconds, 2),
     }
-    fills = [prefill / median(side) for side in prefills]
-    return [decode, compare(f"prefill {prefill} {name}", "tokens/s", *fills)]
+
+
+def measure_model(dtype, options, more: dict[str, Run]) -> tuple[list[dict], dict[str, float]]:
+    """Decode and prefill of both sides in one dtype; and the speed of decoding of all.
+
+    `more` runs take their turns in decoding.
+    """
+    from matvec import fastest_pass
+
+    name = str(dtype).removeprefix("torch.")
+    loaded = {side: LOADERS[side](dtype) for side in SIDES}
+    prompt, n_bytes, decoder = loaded["ours"][1:]
+    assert list(prompt) == list(loaded["transformers"][1]), "both sides must read the same prompt"
+    assert n_bytes == loaded["transformers"][2], "both sides must hold the same weights"
+    both = {side: loaded[side][0] for side in SIDES}
+    speeds = decode_speeds(both | more, prompt, options.tokens, options.repeat)
+    fills = prefill_speeds(both, options.prefill, options.repeat)
+    seconds, ways = fastest_pass(decoder)
+    with one_core_busy():
+        busy = decode_speeds(both, prompt, options.tokens // 4, 2)
+    decode = compare(f"decode {name}", "tokens/s", *(speeds[side] for side in SIDES))
+    rows = [
+        decode | limit(seconds, n_bytes, speeds["ours"]) | {"fastest_ways": ways},
+        compare(f"prefill {options.prefill} {name}", "tokens/s", *(fills[side] for side in SIDES)),
+        compare(f"decode {name}, one core busy", "tokens/s", *(busy[side] for side in SIDES)),
+    ]
+    return rows, speeds
+
+
+def measure_narrow(options) -> list[dict]:
+    """bfloat16, and 8 bits against the peers with the fewest bits."""
+    import torch
+    from matvec import own_pass, products_of
+
+    from reference_impl.int8_decoder import Int8Decoder
+    from reference_impl.weights import load_smollm2
+
+    int8 = Int8Decoder(load_smollm2()[0])
+    more = {"int8": run_of(int8)}
+    if has_llama(options.llama_python):
+        more["llama.cpp"] = llama_run(options.llama_python, options.threads)
+    rows, speeds = measure_model(torch.bfloat16, options, more)
+    n_bytes = sum(product.levels.nbytes + product.scale.nbytes for product in products_of(int8))
+    for peer, name in (("transformers", "transformers bf16"), ("llama.cpp", "llama.cpp Q4_1")):
+        if peer in speeds:
+            row = compare("decode int8", "tokens/s", speeds["int8"], speeds[peer], name)
+            rows.append(row | limit(own_pass(int8), n_bytes, speeds["int8"]))
+    return rows
+
+
+def measure_all(options) -> list[dict]:
+    import torch
+
+    print("loading in fresh processes ...", file=sys.stderr)
+    rows = [measure_first_token(min(3, options.repeat), options.threads)]
+    torch.set_num_threads(options.threads)
+    print("float32 ...", file=sys.stderr)
+    rows += measure_model(torch.float32, options, {})[0]
+    print("bfloat16 and 8 bits ...", file=sys.stderr)
+    return rows + measure_narrow(options)
+
+
+def show(rows: list[dict]) -> None:
+    print(f"{'':32} {'':9} {'ours':>9} {'theirs':>9} {'ratio':>7}  against")
+    for row in rows:
+        print(
+            f"{row['what']:32} {row['unit']:9} {row['ours']:9.2f} {row['theirs']:9.2f} "
+            f"{row['ratio']:6.2f}x  {row['peer']}"
+        )
+        for key in list(row)[6:]:
+            print(f"    {key.replace('_', ' ')}: {row[key]}")
 
 
 def main() -> None:
@@ -180,10 +205,15 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="turns, of which the median counts")
     parser.add_argument("--prefill", type=int, default=512, help="tokens of the long prompt")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--llama-python", default=sys.executable, help="a Python with llama_cpp")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes")
     parser.add_argument("--first-token", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--llama", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    if options.llama:
+        llama_child(**options.llama)
+        return
     if options.first_token:
         first_token(options.first_token, options.threads)
         return
@@ -191,24 +221,8 @@ def main() -> None:
     report["settings"] = {
         name: getattr(options, name) for name in ("tokens", "repeat", "prefill", "threads")
     } | {"GOMP_SPINCOUNT": os.environ["GOMP_SPINCOUNT"]}
-    print("loading in fresh processes ...", file=sys.stderr)
-    rows = [measure_first_token(options.repeat, options.threads)]
-
-    import torch
-
-    torch.set_num_threads(options.threads)
-    for dtype in (torch.float32, torch.bfloat16):
-        print(f"decode and prefill, {dtype} ...", file=sys.stderr)
-        rows += measure_model(dtype, options.tokens, options.repeat, options.prefill)
-    print(f"{'':26} {'':9} {'ours':>9} {'transformers':>13} {'ratio':>7}")
-    for row in rows:
-        print(
-            f"{row['what']:26} {row['unit']:9} {row['ours']:9.2f} {row['transformers']:13.2f} "
-            f"{row['ratio']:6.2f}x"
-        )
-        extra = {key: row[key] for key in row if key.endswith(("mb", "bandwidth", "per_s"))}
-        for key, value in extra.items():
-            print(f"    {key.replace('_', ' ')}: {value}")
+    rows = measure_all(options)
+    show(rows)
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(json.dumps(report | {"rows": rows}, indent=1) + "\n")
 

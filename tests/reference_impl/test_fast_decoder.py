@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from reference_impl.attention import causal_mask, grouped_query_attention
 from reference_impl.fast_decoder import (
+    FLOAT32_LINEAR,
+    PACKS,
     PIECES,
     FastDecoder,
     FastLinear,
     causal_attention,
-    fastest_float32_linear,
     one_dnn_linear,
+    packed_linear,
     turn_,
+    works,
 )
 from reference_impl.norms import rms_norm
 from reference_impl.positions import apply_rope, rope_angles
@@ -41,17 +44,29 @@ def test_fast_linear_is_a_linear_layer(threads, n_threads, dtype, out_width, sha
     torch.testing.assert_close(linear(row), expected, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
-def test_without_one_dnn_it_is_torch_s_linear(monkeypatch, error):
-    assert fastest_float32_linear() in (one_dnn_linear, F.linear)
+def test_without_packing_bfloat16_is_the_same(monkeypatch):
+    torch.manual_seed(0)
+    x, weight = torch.randn(1, 1, 64).bfloat16(), torch.randn(48, 64).bfloat16()
+    as_it_is = FastLinear(weight)
+    monkeypatch.setattr("reference_impl.fast_decoder.PACKS", False)
+    plain = FastLinear(weight)
+    assert plain.weight is weight
+    torch.testing.assert_close(as_it_is(x), plain(x))
 
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_way_that_fails_or_errs_is_not_taken(monkeypatch, error, dtype):
     def broken(*args):
         raise error
 
-    monkeypatch.setattr("reference_impl.fast_decoder.one_dnn_linear", broken)
-    assert fastest_float32_linear() is F.linear
-    monkeypatch.setattr("reference_impl.fast_decoder.one_dnn_linear", lambda x, weight: x)
-    assert fastest_float32_linear() is F.linear
+    assert works(F.linear, dtype)
+    assert not works(broken, dtype)
+    assert not works(lambda x, weight: weight, dtype)
+    assert FLOAT32_LINEAR in (one_dnn_linear, F.linear)
+    assert works(packed_linear, torch.bfloat16) == PACKS
+    monkeypatch.setattr("reference_impl.fast_decoder.one_dnn_packed", broken)
+    assert not works(packed_linear, dtype)
 
 
 @given(start=st.integers(0, 90), seq=st.integers(1, 5))

@@ -1,0 +1,114 @@
+"""How fast PyTorch reads a decoder's matrices, one row at a time: the limit of decoding."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reference_impl.decoder import Decoder
+from reference_impl.fast_decoder import FastDecoder, FastLinear, one_dnn_linear
+from reference_impl.int8_decoder import Int8Decoder
+
+Linear = Callable[[Tensor], Tensor]  # 1 1 in_width -> the product's out_width numbers
+
+
+def column(weight: Tensor) -> Linear:
+    return lambda x: torch.mv(weight, x.view(-1))
+
+
+def input_major(weight: Tensor) -> Linear:
+    transposed = weight.t().contiguous()  # in_width out_width
+    return lambda x: torch.mm(x[0], transposed)
+
+
+def input_major_pieces(weight: Tensor) -> Linear:
+    n = torch.get_num_threads()
+    pieces = weight.view(n, -1, weight.shape[1]).mT.contiguous()  # n in_width piece
+    return lambda x: torch.bmm(x.expand(n, -1, -1), pieces)
+
+
+WAYS: dict[str, Callable[[Tensor], Linear]] = {
+    "linear": lambda weight: partial(F.linear, weight=weight),
+    "column": column,
+    "input-major": input_major,
+    "FastLinear": FastLinear,
+    "input-major pieces": input_major_pieces,
+    "oneDNN": lambda weight: partial(one_dnn_linear, weight=weight),
+}
+
+
+def weights_of(model: Decoder) -> list[Tensor]:
+    """Every matrix that a token needs, in that order, those of one input as one."""
+    weights = []
+    for block in model.blocks:
+        attention, feed_forward = block.attention, block.feed_forward
+        for layers in (
+            (attention.q_proj, attention.k_proj, attention.v_proj),
+            (attention.o_proj,),
+            (feed_forward.gate_proj, feed_forward.up_proj),
+            (feed_forward.down_proj,),
+        ):
+            weights.append(torch.cat([layer.weight.detach() for layer in layers]))
+    return [*weights, model.lm_head.weight.detach()]
+
+
+def products_of(fast: FastDecoder) -> list[Linear]:
+    """The decoder's own products, in the order in which a token needs them."""
+    names = ("qkv", "o_proj", "gate_up", "down_proj")
+    return [getattr(layer, name) for layer in fast.layers for name in names] + [fast.lm_head]
+
+
+def fastest_pass(model: Decoder, repeat: int = 9) -> tuple[float, dict[str, str]]:
+    """Median seconds to multiply by every matrix once, and the way that each shape takes.
+
+    Each shape takes the way that is fastest on all its matrices in turn, so that no cache holds
+    them; then a pass goes through all matrices in a token's order.
+    """
+    weights = weights_of(model)
+    shapes = defaultdict(list)
+    for weight in weights:
+        shapes[weight.shape].append(weight)
+    chosen = {
+        shape: min(WAYS, key=lambda way: one_shape(same, WAYS[way], repeat))
+        for shape, same in shapes.items()
+    }
+    linears = [WAYS[chosen[weight.shape]](weight) for weight in weights]
+    taken = {f"{out}x{into}": way for (out, into), way in chosen.items()}
+    return median_pass(linears, [row_for(weight) for weight in weights], repeat), taken
+
+
+def own_pass(fast: Int8Decoder, repeat: int = 9) -> float:
+    """Median seconds of the decoder's own products: all that PyTorch has for 8 bits."""
+    products = products_of(fast)
+    rows = [torch.randn(1, 1, product.levels.shape[1]) for product in products]
+    return median_pass(products, rows, repeat)
+
+
+def row_for(weight: Tensor) -> Tensor:
+    return torch.randn(1, 1, weight.shape[1]).to(weight.dtype)
+
+
+def one_shape(weights: list[Tensor], way: Callable[[Tensor], Linear], repeat: int) -> float:
+    """Median seconds for all these matrices; infinite where this PyTorch cannot do it this way."""
+    try:
+        linears = [way(weight) for weight in weights]
+        return median_pass(linears, [row_for(weight) for weight in weights], repeat)
+    except (AttributeError, RuntimeError):
+        return float("inf")
+
+
+def median_pass(linears: list[Linear], rows: list[Tensor], repeat: int) -> float:
+    """Median seconds to apply all, after one pass that is not counted."""
+    times = []
+    with torch.inference_mode():
+        for _ in range(repeat + 1):
+            start = time.perf_counter()
+            for linear, row in zip(linears, rows, strict=True):
+                linear(row)
+            times.append(time.perf_counter() - start)
+    return median(times[1:])
