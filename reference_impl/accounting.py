@@ -1,14 +1,16 @@
 """What a decoder costs, before it is built: parameters, operations, bytes and time.
 
 All of it follows from the config. The counts of parameters, operations and kept activations are
-exact for `decoder.Decoder`; the times are what the machine allows, so the real ones are longer.
+exact for `decoder.Decoder`. Time comes in two forms: the least that a machine's data sheet allows,
+and what a step will take on a machine whose rates were measured.
 Does not handle: kernels that never store the attention weights, pipeline and tensor parallelism.
 """
 
 from dataclasses import dataclass
 
 from reference_impl.config import ModelConfig
-from reference_impl.machine import Machine
+from reference_impl.machine import Machine, Rates
+from reference_impl.operations import record_step
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,18 @@ def kv_cache_bytes(config: ModelConfig, batch: int, seq: int, bytes_per_number: 
     return batch * seq * per_position * bytes_per_number
 
 
-def step_seconds(config: ModelConfig, batch: int, seq: int, machine: Machine) -> float:
+def peak_bytes(config: ModelConfig, batch: int, seq: int) -> int:
+    """The most bytes that a training step with AdamW in float32 holds at one time.
+
+    Weights and moments stay. Of the rest (gradients, activations, what the backward pass makes
+    for a moment) the step is followed tensor by tensor: many logits or much attention peak at the
+    start of the backward pass, when all activations are there; many parameters at its end.
+    """
+    state = state_bytes(parameter_counts(config).total)
+    return state.weights + state.optimizer + record_step(config, batch, seq)[1]
+
+
+def least_step_seconds(config: ModelConfig, batch: int, seq: int, machine: Machine) -> float:
     """The least time of one float32 training step on `machine`.
 
     Products at the machine's full rate; then the kept activations written and read once, and of
@@ -169,6 +182,15 @@ def step_seconds(config: ModelConfig, batch: int, seq: int, machine: Machine) ->
     optimizer = 7 * 4 * parameter_counts(config).total
     traffic = 2 * activation_bytes(config, batch, seq) + optimizer
     return products + traffic / machine.bytes_per_second
+
+
+def step_seconds(config: ModelConfig, batch: int, seq: int, rates: Rates) -> float:
+    """The time of one float32 training step where `rates` were measured.
+
+    The sum over the step's operations: products by their shapes, all others by their bytes, and
+    the overhead of each.
+    """
+    return sum(rates.seconds(operation) for operation in record_step(config, batch, seq)[0])
 
 
 @dataclass(frozen=True)
@@ -228,17 +250,26 @@ def _plan_figures(plan: TrainingPlan) -> dict[str, str]:
     return {
         "Parameters": f"{counts.total / 1e9:.2f} billion",
         "in embedding and output": f"{1 - counts.non_embedding / counts.total:.1%}",
-        "Tokens": f"{plan.n_tokens / 1e9:,.0f} billion",
+        "Tokens": f"{_short(plan.n_tokens / 1e9)} billion",
         "per parameter": f"{plan.n_tokens / counts.total:.1f}",
         "Operations, 6ND": f"{six_nd:.2e}",
         "exactly": f"{plan.flops:.2e} ({plan.flops / six_nd - 1:+.1%})",
-        "Petaflop/s-days": f"{plan.flops / 8.64e19:,.0f}",
+        "Petaflop/s-days": _short(plan.flops / 8.64e19),
         "Machines": f"{plan.n_machines:,} {plan.machine.name} at {plan.utilisation:.0%}",
         "Machine hours": f"{plan.machine_hours:,.0f}",
         "Days": f"{plan.machine_hours / plan.n_machines / 24:,.1f}",
-        "State": f"{state / 1e9:,.0f} GB",
+        "State": f"{_short(state / 1e9)} GB",
         "on each machine, divided": f"{state / plan.n_machines / 1e9:,.2f} GB",
         "Context": f"{seq:,} tokens",
         "layer inputs of one": f"{2 * seq * config.d_model * config.n_layers / 1e9:.2f} GB",
         "KV cache of one": f"{kv_cache_bytes(config, 1, seq) / 1e9:.2f} GB",
     }
+
+
+def _short(number: float) -> str:
+    """Whole from 10 on, else two digits.
+
+    >>> _short(6700.4), _short(2.155)
+    ('6,700', '2.2')
+    """
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"

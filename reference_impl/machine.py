@@ -1,10 +1,23 @@
 """What a machine can do: arithmetic and memory traffic a second, from a data sheet or measured."""
 
+import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from statistics import median
 
 import torch
+from torch.utils._pytree import tree_map
+
+from reference_impl.config import ModelConfig
+from reference_impl.decoder import Decoder
+from reference_impl.operations import Operand, Operation, record_step, run_step
+from reference_impl.optimizer import AdamW, decay_groups
+
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -48,3 +61,180 @@ def shortest(work: Callable[[], object], repeats: int) -> float:
         work()
         times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How long single operations take on a machine: measured once, for models of any size.
+
+    `overhead` are the seconds that any operation takes, however small: Python, autograd and
+    PyTorch's way to its kernel. `products` holds, for one product (False) and for many side by
+    side (True), the seconds of a floating-point operation by rows, inner size and columns.
+    `passes` holds for each kind of all other operations the seconds of a byte by how many bytes
+    are read and written; a kind that is not in it was only seen small, and is all overhead.
+    """
+
+    overhead: float
+    products: dict[bool, dict[tuple[int, ...], float]]
+    passes: dict[str, dict[int, float]]
+
+    def seconds(self, operation: Operation) -> float:
+        """The time of an operation, between the measured sizes by interpolation."""
+        if operation.view or (not operation.product and operation.kind not in self.passes):
+            return self.overhead
+        if (sizes := operation.product) is not None:
+            n_products, *matrix = sizes
+            rate = interpolate(self.products[n_products > 1], matrix)
+            return self.overhead + 2 * math.prod(sizes) * rate
+        points = {(n_bytes,): rate for n_bytes, rate in self.passes[operation.kind].items()}
+        return self.overhead + operation.n_bytes * interpolate(points, [operation.n_bytes])
+
+
+def interpolate(table: dict[tuple[int, ...], float], point: Sequence[int]) -> float:
+    """The value at `point` of a table on a grid, straight lines between logarithms.
+
+    Outside the grid it is that of the nearest point of its edge.
+
+    >>> interpolate({(10,): 2.0, (1000,): 8.0}, [100])
+    4.0
+    """
+    corners = []  # for each axis two neighbours on the grid, each with its weight
+    for axis, x in enumerate(point):
+        grid = sorted({key[axis] for key in table})
+        x = min(max(x, grid[0]), grid[-1])
+        high = next(i for i, size in enumerate(grid) if size >= x)
+        low = max(high - 1, 0)
+        step = math.log(grid[high] / grid[low]) or 1.0
+        share = math.log(x / grid[low]) / step
+        corners.append([(grid[low], 1 - share), (grid[high], share)])
+    total = 0.0
+    for corner in product(*corners):
+        weight = math.prod(share for _, share in corner)
+        total += weight * math.log(table[tuple(size for size, _ in corner)])
+    return math.exp(total)
+
+
+TINY = ModelConfig(16, 8, d_model=8, n_layers=1, n_heads=2, n_kv_heads=1, head_dim=4, d_ff=16)
+SAMPLES = [  # one block at sizes from small to large: (config, batch, seq)
+    (TINY, 1, 4),
+    (ModelConfig(300, 99, 96, 1, 3, n_kv_heads=1, head_dim=32, d_ff=250), 1, 40),
+    (ModelConfig(600, 99, 160, 1, 5, n_kv_heads=1, head_dim=32, d_ff=420), 3, 99),
+    (ModelConfig(2500, 420, 224, 1, 7, n_kv_heads=7, head_dim=32, d_ff=600), 2, 420),
+    (ModelConfig(5000, 700, 320, 1, 5, n_kv_heads=1, head_dim=64, d_ff=900), 3, 700),
+    (ModelConfig(9000, 1500, 640, 1, 10, n_kv_heads=5, head_dim=64, d_ff=1700), 1, 1500),
+]
+
+
+def measure_rates(
+    samples=SAMPLES,
+    sizes=(16, 64, 256, 1024),
+    repeats: int = 2,
+    clock: Clock = time.perf_counter,
+) -> Rates:
+    """Time every kind of operation of a training step alone, and matrix products on a grid.
+
+    Takes about a minute. `samples` only say with which shapes the operations are timed. On a busy
+    machine take one thread and `time.process_time` as the clock.
+    """
+    recorded = [record_step(*sample)[0] for sample in samples]
+    rates = Rates(
+        0.0,
+        {
+            many: measure_products(sizes, 16 if many else 1, repeats, clock)
+            for many in (False, True)
+        },
+        measure_passes([operation for step in recorded for operation in step], repeats, clock),
+    )
+    small = [(recorded[i], measure_step(*samples[i], repeats, clock)) for i in (1, 2)]
+    return replace(rates, overhead=left_over(rates, small))
+
+
+def measure_step(config: ModelConfig, batch: int, seq: int, repeats: int, clock: Clock) -> float:
+    """Seconds of a whole training step."""
+    model = Decoder(config)
+    optimizer = AdamW(decay_groups(model, 0.1))
+    token_ids = torch.zeros(batch, seq, dtype=torch.int64)
+    return typical(run_step, lambda: [model, optimizer, token_ids], 0, repeats, clock)
+
+
+def left_over(rates: Rates, steps: list[tuple[tuple[Operation, ...], float]]) -> float:
+    """What is left of small steps, given with their seconds, for each of their operations.
+
+    It is measured in real steps, where it is more than in a row of equal calls: Python's and
+    PyTorch's own code and data leave the caches in between, too.
+    """
+    left = [seconds - sum(map(rates.seconds, operations)) for operations, seconds in steps]
+    return max(sum(left), 0.0) / sum(len(operations) for operations, _ in steps)
+
+
+def measure_products(
+    sizes: Iterable[int], n_products: int, repeats: int, clock: Clock
+) -> dict[tuple[int, ...], float]:
+    """Seconds of a floating-point operation for products of every shape from `sizes`."""
+    rates = {}
+    for rows, inner, columns in product(sizes, repeat=3):
+
+        def operands(shapes=((rows, inner), (columns, inner))) -> list[torch.Tensor]:
+            left, right = (torch.randn(n_products, *shape).squeeze(0) for shape in shapes)
+            return [left, right.mT]
+
+        n_bytes = 4 * n_products * (rows * inner + inner * columns + rows * columns)
+        seconds = typical(torch.matmul, operands, n_bytes, repeats, clock)
+        rates[rows, inner, columns] = seconds / (2 * n_products * rows * inner * columns)
+    return rates
+
+
+@torch.no_grad()
+def measure_passes(
+    operations: Iterable[Operation], repeats: int, clock: Clock
+) -> dict[str, dict[int, float]]:
+    """Seconds of a byte by kind and by bytes, these rounded to powers of 4.
+
+    What the smallest operation of a kind takes is overhead, and left out.
+    """
+    distinct = {repr(each): each for each in operations if each.outputs and not each.view}
+    samples = defaultdict(list)
+    for operation in distinct.values():
+        if operation.product is None:
+            args = partial(tree_map, _concrete, operation.arguments[0])
+            call = partial(operation.function, **tree_map(_concrete, operation.arguments[1]))
+            seconds = typical(call, args, operation.n_bytes, repeats, clock)
+            samples[operation.kind].append((operation.n_bytes, seconds))
+    rates = {kind: _rates_by_size(points) for kind, points in samples.items()}
+    return {kind: by_size for kind, by_size in rates.items() if by_size}
+
+
+def typical(
+    call: Callable, operands: Callable[[], list], n_bytes: int, repeats: int, clock: Clock
+) -> float:
+    """Seconds of `call(*operands())`: the median of several times.
+
+    The operands change from call to call, up to 8 sets and 256 MB, because in a step they were
+    made some time ago: large ones have left the processor's caches, and small ones have not.
+    """
+    sets = [operands() for _ in range(min(max(2**28 // max(n_bytes, 1), 2), 8))]
+    times = []
+    for given in sets[-1:] + sets * repeats:
+        start = clock()
+        call(*given)
+        times.append(clock() - start)
+    return median(times[1:])
+
+
+def _concrete(argument: object) -> object:
+    """An argument on the real device: tensors with numbers for operands."""
+    if isinstance(argument, Operand):
+        return argument.filled()
+    return torch.device("cpu") if isinstance(argument, torch.device) else argument
+
+
+def _rates_by_size(points: list[tuple[int, float]]) -> dict[int, float]:
+    """Seconds of a byte from (bytes, seconds), together where the bytes are about the same."""
+    floor = min(seconds for _, seconds in points)
+    groups = defaultdict(list)
+    for n_bytes, seconds in points:
+        groups[4 ** round(math.log(max(n_bytes, 1), 4))].append((n_bytes, seconds - floor))
+    totals = {
+        size: [sum(column) for column in zip(*group, strict=True)] for size, group in groups.items()
+    }
+    return {size: seconds / n_bytes for size, (n_bytes, seconds) in totals.items() if seconds > 0}

@@ -90,6 +90,14 @@ def test_any_bytes_decode(tokenizer, data):
     assert tokenizer.decode(ids) == data.decode("utf-8", errors="replace")
 
 
+@given(data=st.data())
+def test_any_ids_decode(tokenizer, data):
+    """Also those that split a character, and special tokens anywhere."""
+    ids = data.draw(st.lists(st.sampled_from(range(tokenizer.vocab_size)), max_size=30))
+    expected = b"".join(tokenizer.token_bytes(token_id) for token_id in ids)
+    assert tokenizer.decode(ids) == expected.decode("utf-8", errors="replace")
+
+
 @given(text=st.text(st.characters(codec="utf-8")), times=st.integers(2, 3))
 @settings(max_examples=30)
 def test_known_words_encode_as_new_ones(tokenizer, text, times):
