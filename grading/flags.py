@@ -39,6 +39,7 @@ SIGNS = {
         r"^\s*(torch(\.Tensor|\.nn\.functional)?|(np|numpy)(\.testing)?|F)\.\w+\s*=[^=]",
         r"\bsetattr\(\s*(torch|np|numpy|F)\b",
     ),
+    "reaches below PyTorch's public functions": (r"\btorch\._\w+", r"\btorch\.ops\."),
     "calls the machine below Python": (r"\bctypes\b", r"\bcffi\b"),
     "looks at the machine's own files": (r"/proc\b", r"/etc/", r"/root\b", r"/home\b"),
     "starts, ends or unchains processes": (

@@ -112,7 +112,9 @@ def read_notebook(data: bytes | None, reason: str = "") -> NotebookNode:
     try:
         notebook = nbformat.convert(nbformat.from_dict(tree), 4)
         for cell in notebook.cells:
-            _source(cell), cell.cell_type, cell.setdefault("metadata", NotebookNode())
+            cell.source, cell.cell_type = _source(cell), str(cell.cell_type)
+            if not isinstance(cell.get("metadata"), dict):
+                cell.metadata = NotebookNode()
     except Exception as error:  # nbformat raises whatever a mangled tree makes it trip over
         raise Unreadable(f"The notebook is damaged: {type(error).__name__}: {error}.") from None
     return notebook

@@ -1,0 +1,72 @@
+"""Remarks for the instructor: on cheats they know, and never on honest answers."""
+
+import nbformat
+import pytest
+
+from grading import flags, sample_class
+from grading.exercise import load_unit, unit_slugs
+from grading.sources import wrong_source
+
+SIGNS = {
+    "open('../gradebook.db')": "names nbgrader or its gradebook",
+    "from reference_impl.attention import attend": "names reference_impl",
+    "check = lambda *args: 5": "how answers reach the judge",
+    "def check(*args): pass": "how answers reach the judge",
+    "import grading.kernel": "how answers reach the judge",
+    "get_ipython().kernel.do_execute = f": "changes how cells are run",
+    "sys._getframe(1)": "looks into the process",
+    "def __eq__(self, other): return True": "values compare",
+    "import torch\ntorch.allclose = f": "replaces functions",
+    "setattr(torch, 'allclose', f)": "replaces functions",
+    "torch._C._nn.softmax": "below PyTorch's public functions",
+    "import ctypes": "below Python",
+    "open('/proc/1/mem')": "machine's own files",
+    "os.fork()": "unchains processes",
+    "import urllib.request": "reach the network",
+    "!pip install cowsay": "installs packages",
+    "os.walk('/')": "searches files",
+}
+HARMLESS = [
+    "torch.backends.cudnn.deterministic = True",
+    "checks = 1\nassert check == 2\nrecheck = 3",
+    "requests = [1]\nrecord = {}\n# an etc. of the glob",
+    "x = F.relu(y)\nF = 3",
+]
+
+
+def noted(source):
+    cell = nbformat.v4.new_code_cell(source)
+    return flags.remarks(nbformat.v4.new_notebook(cells=[cell]))
+
+
+@pytest.mark.parametrize("source", SIGNS)
+def test_a_sign_is_remarked_on_once_with_its_cell(source):
+    [remark] = noted(f"{source}\n{source}")
+    assert SIGNS[source] in remark
+    assert remark.endswith("(cell 1).")
+
+
+@pytest.mark.parametrize("source", HARMLESS)
+def test_harmless_code_is_not(source):
+    assert noted(source) == []
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_no_answer_of_the_course_right_or_wrong_is_remarked_on(slug):
+    unit = load_unit(slug)
+    sources = list(sample_class.right_answers(unit).values())
+    for exercise in unit.exercises:
+        for function in exercise.alternatives.values():
+            sources.append(sample_class.answer_source(function, exercise.callable))
+        texts = [wrong_source(exercise, m) for m in exercise.misconceptions]
+        sources += [text for text in texts if isinstance(text, str)]
+    assert sources
+    for source in sources:
+        assert noted(source) == [], source
+
+
+def test_what_the_course_wrote_is_not(unit, notebook):
+    assert flags.remarks(notebook) == []
+    demo = nbformat.v4.new_code_cell("import reference_impl", metadata={"tags": ["demo"]})
+    notebook.cells.append(demo)
+    assert flags.remarks(notebook) == []
