@@ -167,8 +167,9 @@ def grade_class(run: ClassRun, watcher: Watcher) -> list[Graded]:
             desk = Desk(run, store, writer)
             with closing(_outcomes(run, store)) as outcomes:
                 for outcome in outcomes:
-                    desk.save(outcome)
-                    graded.append(outcome.graded)
+                    with uninterrupted():
+                        desk.save(outcome)
+                        graded.append(outcome.graded)
                     watcher.add(outcome.graded, outcome.reused)
     except KeyboardInterrupt:
         raise Stopped(
@@ -221,16 +222,15 @@ class Desk:
         self._scores = {unit.slug: writer.scores(unit.slug) for unit in run.loaded}
 
     def save(self, outcome: Outcome) -> None:
-        """Save one submission, whole, even if Ctrl-C comes meanwhile."""
+        """Save one submission; what was saved before is left as it is."""
         graded, result = outcome.graded, outcome.result
-        with uninterrupted():
-            if result and not outcome.reused:
-                self.store.put(result)
-            if result and self._is_written(result):
-                return
-            self.writer.write(graded, outcome.found.submitted_at, review=result is None)
-            if result:
-                self.ledger.record(graded.student, graded.unit, result.key)
+        if result and not outcome.reused:
+            self.store.put(result)
+        if result and self._is_written(result):
+            return
+        self.writer.write(graded, outcome.found.submitted_at, review=result is None)
+        if result:
+            self.ledger.record(graded.student, graded.unit, result.key)
 
     def _is_written(self, result: Result) -> bool:
         """By the ledger, and by what is really there: a gradebook may have been put back."""

@@ -153,25 +153,26 @@ def _regrade_class(run, yes: bool) -> list:
 
     console = Console()
 
-    def agreed(changes: list, failed: list[str]) -> bool:
+    def confirm(changes: list, failed: list[str]) -> None:
         print_changes(changes, console)
         for text in failed:
             print(f"Not graded, so its grades stay: {text}")
-        return yes or _asked()
+        if not yes:
+            _ask()
 
-    done = regrade(run, lambda total: Bar(total, console), agreed)
+    done = regrade(run, lambda total: Bar(total, console), confirm)
     if not done.written:
         print("Nothing was written: no submission and no exercise differs from what was graded.")
     return done.graded
 
 
-def _asked() -> bool:
+def _ask() -> None:
     """Ask before grades are changed; nobody can be asked where there is no terminal."""
     if not sys.stdin.isatty():
         raise CourseError("nothing was written. Add --yes to write these grades.")
-    if input("Write these grades into the gradebook? [y/N] ").strip().lower() in ("y", "yes"):
-        return True
-    raise CourseError("nothing was written.")
+    answer = input("Write these grades into the gradebook? [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise CourseError("nothing was written.")
 
 
 def _bank(arguments: argparse.Namespace) -> int:

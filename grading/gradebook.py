@@ -16,20 +16,24 @@ from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.api import (
     Assignment,
+    Base,
     Grade,
     Gradebook,
     GradeCell,
+    InvalidEntry,
     SubmittedAssignment,
     SubmittedNotebook,
 )
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
-from sqlalchemy import make_url
+from sqlalchemy import MetaData, Table, inspect, literal_column, make_url, select, table
 from sqlalchemy.exc import ArgumentError, OperationalError, SAWarning
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from grading.exercise import CourseError, Unit
 from grading.kernel import stem
 from grading.submission import Graded, blank
+
+VERSION = "alembic_version"  # the table that nbgrader makes last
 
 
 class GradebookWriter:
@@ -44,10 +48,10 @@ class GradebookWriter:
 
     def __enter__(self) -> "GradebookWriter":
         try:
-            self._book = Gradebook(self.db_url)
+            self._book = _whole_gradebook(self.db_url)
             self._book.db.remove()
             self._connection = self._book.engine.connect()
-        except (OperationalError, ModuleNotFoundError) as error:
+        except (ArgumentError, OperationalError, ModuleNotFoundError) as error:
             raise CourseError(f"The gradebook cannot be opened ({error}). Look at --db.") from None
         # "rollback_only": a commit inside writes to the database, and stays in our transaction.
         session = sessionmaker(self._connection, join_transaction_mode="rollback_only")
@@ -66,6 +70,11 @@ class GradebookWriter:
             warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
             try:
                 yield self._book
+            except (OperationalError, InvalidEntry) as error:  # locked, full, gone
+                raise CourseError(
+                    f"The gradebook cannot be written ({error}). What was graded is kept: run the "
+                    f"same command again when it can."
+                ) from None
             finally:
                 # What others write meanwhile, in formgrader, is read anew the next time.
                 self._book.db.remove()
@@ -142,6 +151,27 @@ def driver_named(db_url: str) -> str:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     return url.render_as_string(hide_password=False)
+
+
+def _whole_gradebook(db_url: str) -> Gradebook:
+    """The gradebook; one that a killed run left half made, and empty, is made anew."""
+    book = Gradebook(db_url)
+    if book.assignments or _has_version(book):
+        return book
+    book.close()
+    Base.metadata.drop_all(book.engine)
+    Table(VERSION, MetaData()).drop(book.engine, checkfirst=True)
+    book.engine.dispose()
+    return Gradebook(db_url)
+
+
+def _has_version(book: Gradebook) -> bool:
+    """Whether nbgrader came to the end of making it: the version that upgrades go by is last."""
+    if not inspect(book.engine).has_table(VERSION):
+        return False
+    return (
+        book.db.execute(select(literal_column("1")).select_from(table(VERSION))).first() is not None
+    )
 
 
 def _check_points(unit: Unit) -> None:

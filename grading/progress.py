@@ -80,7 +80,9 @@ class Bar:
             MofNCompleteColumn(),
             TextColumn("{task.fields[pace]}"),
         )
-        self._progress = Progress(*columns, console=console, transient=True)
+        self._progress = Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        )
 
     def __enter__(self) -> "Bar":
         self._task = self._progress.add_task("", total=self.tally.total, pace="starting")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import nbformat
 
-from grading.classrun import ClassRun, Desk, Outcome, Watcher, in_order
+from grading.classrun import ClassRun, Desk, Outcome, Watcher, in_order, uninterrupted
 from grading.collect import Found
 from grading.exercise import load_unit
 from grading.marking import write_verdict
@@ -89,11 +89,12 @@ def merge(old: Graded, new: Graded, stale: frozenset[str], book: str) -> Graded:
 def regrade(
     run: ClassRun,
     bar: Callable[[int], AbstractContextManager[Watcher]],
-    agreed: Callable[[list[Change], list[str]], bool],
+    confirm: Callable[[list[Change], list[str]], None],
 ) -> Done:
-    """Grade what changed; write it if `agreed`, shown the changes and the failures, says so.
+    """Grade what changed, and write it.
 
-    `bar` is told how many submissions are to be graded anew, and shows how far that is.
+    `bar` is told how many submissions are to be graded anew, and shows how far that is. `confirm`
+    is shown the changes and whose grading failed, and raises CourseError to leave all as it is.
     """
     with run.store() as store:
         plans = plan(run, store, run.ledger())
@@ -106,8 +107,7 @@ def regrade(
         kept += [p.old.graded for p, _ in failed if p.old]
         changes = [change for p, outcome in outcomes for change in _changes(p, outcome.graded)]
         changes.sort(key=lambda change: (change.student, change.unit))
-        if not agreed(changes, [f"{p.found.student}: {error}" for p, error in failed]):
-            return Done(in_order(p.old.graded for p in plans if p.old), written=False)
+        confirm(changes, [f"{p.found.student}: {error}" for p, error in failed])
         _write(run, store, [outcome for _, outcome in outcomes])
         return Done(in_order([*kept, *(o.graded for _, o in outcomes)]), written=True)
 
@@ -117,7 +117,8 @@ def _write(run: ClassRun, store: Store, outcomes: list[Outcome]) -> None:
         writer.register(run.loaded)
         desk = Desk(run, store, writer)
         for outcome in outcomes:
-            desk.save(outcome)
+            with uninterrupted():
+                desk.save(outcome)
 
 
 def _grade(run: ClassRun, store: Store, todo: list[Plan], watcher: Watcher):

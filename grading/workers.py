@@ -37,7 +37,7 @@ class Died(Exception):
 def grade_task(student: str, slug: str, data: bytes | None, version: str, **options) -> Graded:
     """`grade_submission`, where the course is the same as where the class is graded from."""
     if _stopping.is_set():  # the pool hands out what it had queued
-        sys.exit("stopped")
+        sys.exit(1)
     if unit_version(load_unit(slug)) != version:
         raise CourseError(
             f"A worker has another version of {slug} (or of Python, NumPy or PyTorch) than this "
@@ -106,7 +106,19 @@ def _pool(jobs: int) -> Executor:
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
         context.set_forkserver_preload(["grading.workers"])
+        _start_forkserver()
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
+
+
+def _start_forkserver() -> None:
+    """Start the process to fork from; Ctrl-C stays shut out of what it forks until that listens."""
+    from multiprocessing import forkserver  # not on Windows
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def usable_cores() -> int:
@@ -123,6 +135,8 @@ def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal: what happens then is the main one's decision.
     # A handler of our own, since a learner's process would inherit that the signal is ignored.
     signal.signal(signal.SIGINT, lambda *_: None)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -131,7 +145,7 @@ def _end(*_) -> None:
     """End the task in good order, which takes its sandbox down; the process by force if need be."""
     _stopping.set()
     threading.Thread(target=_end_late, daemon=True).start()
-    sys.exit("stopped")
+    sys.exit(1)
 
 
 def _end_late() -> None:
