@@ -1,0 +1,141 @@
+"""Memory and time of a training step, predicted from the config alone and then measured.
+
+    python benchmarks/bench_accounting.py [--threads 2] [--steps 10] [--only WORD] [--cpu-time]
+
+First the machine's rates are measured (`machine.measure_rates`), on operations of none of these
+models. Then each model trains for a few steps by `training.train` in a fresh process, which
+reports the growth of its resident memory and the seconds of each step. Memory is measured twice:
+as it is, and with an allocator that returns each tensor's memory when the tensor is forgotten
+(glibc keeps what is freed, and can seldom use it again for a tensor of the same size). With
+--cpu-time, seconds are of CPU in one thread, for a machine that is busy. Prints a table and writes
+results/accounting.json beside this file. Needs Linux, for the peak of the resident memory.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from report import print_rows, write_result
+
+from reference_impl.accounting import parameter_counts, peak_bytes, step_seconds
+from reference_impl.config import ModelConfig
+from reference_impl.data import RandomBatches
+from reference_impl.decoder import Decoder
+from reference_impl.machine import TINY, Clock, measure_rates
+from reference_impl.optimizer import AdamW, decay_groups
+from reference_impl.training import train
+
+# width: vocab, context, d_model, layers, heads, KV heads, head_dim, d_ff; then batch and seq.
+MODELS = {
+    "128 wide, 2 layers, 4 x 64": (ModelConfig(1000, 64, 128, 2, 4, 2, 32, 384), 4),
+    "128 wide, 4 layers, 8 x 256": (ModelConfig(1000, 256, 128, 4, 4, 2, 32, 384), 8),
+    "256 wide, 4 layers, 4 x 128": (ModelConfig(4096, 128, 256, 4, 8, 4, 32, 704), 4),
+    "256 wide, 4 layers, 2 x 1024": (ModelConfig(4096, 1024, 256, 4, 8, 8, 32, 704), 2),
+    "384 wide, 6 layers, 4 x 256": (ModelConfig(4096, 256, 384, 6, 6, 2, 64, 1024), 4),
+    "512 wide, 8 layers, 4 x 256": (ModelConfig(8192, 256, 512, 8, 8, 4, 64, 1408), 4),
+    "768 wide, 12 layers, 2 x 128": (ModelConfig(16384, 128, 768, 12, 12, 4, 64, 2048), 2),
+}
+
+
+def run(config: ModelConfig, batch: int, n_steps: int, clock: Clock) -> list[float]:
+    """Train a new model; the seconds of each step."""
+    token_ids = torch.randint(config.vocab_size, (10_000,))
+    model = Decoder(config)
+    optimizer = AdamW(decay_groups(model, 0.1))
+    batches = RandomBatches(token_ids, config.context_length, batch, seed=0)
+    steps = train(model, optimizer, batches, n_steps, lambda step: 1e-3)
+    seconds = []
+    for _ in range(n_steps):
+        start = clock()
+        next(steps)
+        seconds.append(clock() - start)
+    return seconds
+
+
+def resident(field: str) -> int:
+    """Bytes of this process in memory: now (VmRSS) or at most so far (VmHWM)."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith(field))
+    return int(line.split()[1]) * 1024
+
+
+def measure(name: str, n_steps: int, clock: Clock) -> dict:
+    """What a fresh process measures; a tiny model first brings in all code."""
+    run(TINY, 1, 2, clock)
+    before = resident("VmRSS")
+    seconds = run(*MODELS[name], n_steps, clock)[1:]  # the first makes what the others find
+    return {"bytes": resident("VmHWM") - before, "seconds": seconds}
+
+
+def in_fresh_process(name: str, options: argparse.Namespace, **environment: str) -> dict:
+    flags = ["--threads", str(options.threads), "--steps", str(options.steps), "--child", name]
+    flags += ["--cpu-time"] * options.cpu_time
+    command = [sys.executable, __file__, *flags]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, check=True, text=True, env=os.environ | environment
+    )
+    return json.loads(done.stdout)
+
+
+def row(name: str, predicted_seconds: float, measured: dict, returned: dict) -> dict:
+    config, batch = MODELS[name]
+    predicted_bytes = peak_bytes(config, batch, config.context_length)
+    seconds = statistics.median(measured["seconds"])
+    return {
+        "model": name,
+        "parameters": parameter_counts(config).total,
+        "predicted MB": round(predicted_bytes / 1e6, 1),
+        "measured MB": round(measured["bytes"] / 1e6, 1),
+        "if returned MB": round(returned["bytes"] / 1e6, 1),
+        "memory ratio": round(predicted_bytes / measured["bytes"], 3),
+        "if returned": round(predicted_bytes / returned["bytes"], 3),
+        "predicted s": round(predicted_seconds, 4),
+        "median s": round(seconds, 4),
+        "fastest s": round(min(measured["seconds"]), 4),
+        "time ratio": round(predicted_seconds / seconds, 3),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--steps", type=int, default=10, help="of each model; the first is left out"
+    )
+    parser.add_argument("--only", default="", help="models whose name holds this; writes no file")
+    parser.add_argument("--cpu-time", action="store_true", help="seconds of CPU, in one thread")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1 if options.cpu_time else options.threads)
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    if options.child:
+        print(json.dumps(measure(options.child, options.steps, clock)))
+        return
+    rates = measure_rates(clock=clock)
+    rows = []
+    for name in (name for name in MODELS if options.only in name):
+        print(name, file=sys.stderr)
+        config, batch = MODELS[name]
+        predicted = step_seconds(config, batch, config.context_length, rates)
+        measured = in_fresh_process(name, options)
+        returned = in_fresh_process(name, options, MALLOC_MMAP_THRESHOLD_="65536")
+        rows.append(row(name, predicted, measured, returned))
+    print_rows(rows)
+    for each in rows:
+        each["clock"] = (
+            "CPU, one thread" if options.cpu_time else f"wall, {options.threads} threads"
+        )
+    for what in ("memory ratio", "if returned", "time ratio"):
+        print(f"{what}: at most {max(abs(each[what] - 1) for each in rows):.1%} off")
+    if not options.only:
+        print(write_result("accounting", rows, "torch"))
+
+
+if __name__ == "__main__":
+    main()
