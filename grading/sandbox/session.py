@@ -135,6 +135,8 @@ class _Attempt:
             return "timeout", f"This cell did not end within {seconds:g} seconds."
         if end.why == "memory":
             return "error", f"This cell used more than {self.limits.memory_mb} MB of memory."
+        if end.why == "files":
+            return "error", f"This cell wrote more than {self.limits.work_mb} MB of files."
         if end.why:
             return "error", f"This cell was stopped: {end.why}."
         what = f"signal {end.code - 128}" if end.code > 128 else f"exit code {end.code}"

@@ -24,7 +24,7 @@ def main(kind: str, work: str, connection_file: str, limits: str, readable: list
     signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"stop"))
     watch = Watch(kind)
     watch.start(lambda: _serve(kind, work, connection_file, allowed, readable))
-    return watch.wait(allowed, told)["code"]
+    return watch.wait(allowed, told, work if kind != walls.NAMESPACES else None)["code"]
 
 
 def _serve(kind: str, work: str, connection_file: str, limits: dict, readable: list[str]) -> None:

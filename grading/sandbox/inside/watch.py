@@ -40,10 +40,13 @@ class Watch:
                 os._exit(70)
         return self.child
 
-    def wait(self, limits: dict, told: int) -> dict:
-        """Wait for the end of the job, or bring it about where the descriptor `told` says so or the
-        memory is used up; then kill what is left of it."""
-        why, most = None, limits["memory_mb"] * 2**20
+    def wait(self, limits: dict, told: int, folder: str | None = None) -> dict:
+        """Wait for the end of the job, or bring it about where the descriptor `told` says so, or
+        memory or disk are used up; then kill what is left of it.
+
+        `folder` is where it may write, if that has no bounds of its own.
+        """
+        why = None
         watched = os.pidfd_open(self.child)
         while True:
             ready, _, _ = select.select([watched, told], [], [], WATCH_SECONDS)
@@ -52,14 +55,22 @@ class Watch:
             if told in ready and why is None:
                 os.read(told, 65536)
                 why = "stopped"
-            elif why is None and self._private_bytes() > most:
-                why = "memory"
+            why = why or self._too_much(limits, folder)
             if why:
                 self._kill_all()
         os.close(watched)
         _, status = os.waitpid(self.child, 0)
         self._kill_all()
         return {"code": _exit_code(status), "why": why}
+
+    def _too_much(self, limits: dict, folder: str | None) -> str | None:
+        processes = self._processes()
+        held = map(_anonymous_bytes, processes)
+        if sum(max(size - self.shared_bytes, 0) for size in held) > limits["memory_mb"] * 2**20:
+            return "memory"  # beyond what they got by being forked
+        if folder and _bytes_on_disk(folder, processes) > limits["work_mb"] * 2**20:
+            return "files"
+        return None
 
     def _processes(self) -> list[int]:
         """Every process of the submission: all but our own in a process space, else all below."""
@@ -72,11 +83,6 @@ class Watch:
             new = {pid for pid, parent in parents.items() if parent in below} - below
             below, grown = below | new, bool(new)
         return [pid for pid in below if pid != os.getpid()]
-
-    def _private_bytes(self) -> int:
-        """Memory that the submission's processes have beyond what they got by being forked."""
-        held = map(_anonymous_bytes, self._processes())
-        return sum(max(size - self.shared_bytes, 0) for size in held)
 
     def _kill_all(self) -> None:
         """Kill until none is left; new ones that are born meanwhile are found in the next round."""
@@ -133,6 +139,35 @@ def _anonymous_bytes(pid: int) -> int:
     except OSError:  # it has just ended
         return 0
     return sum(int(kilobytes) * 1024 for _, kilobytes, _ in lines)
+
+
+def _bytes_on_disk(folder: str, processes: list[int]) -> int:
+    """Of the files in a folder, and of those that are open but have no name any more."""
+    found = [
+        os.path.join(at, name) for at, below, files in os.walk(folder) for name in below + files
+    ]
+    sizes = [_size(path) for path in found]
+    for pid in processes:
+        try:
+            opened = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        sizes += [_size(path, follow=True) for path in opened if _has_no_name(path)]
+    return sum(sizes)
+
+
+def _size(path: str, follow: bool = False) -> int:
+    try:
+        return 4096 + 512 * os.stat(path, follow_symlinks=follow).st_blocks
+    except OSError:
+        return 0
+
+
+def _has_no_name(path: str) -> bool:
+    try:
+        return os.stat(path).st_nlink == 0
+    except OSError:
+        return False
 
 
 def _stat(pid: int) -> list[str]:

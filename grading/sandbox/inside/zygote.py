@@ -90,9 +90,10 @@ class Zygote:
         limits = json.loads(request)
         child = self.watch.start(lambda: self._run(job, reply, limits))
         os.close(job), os.close(reply)
-        answer = self.watch.wait(limits, self.connection.fileno())
-        if self.kind != walls.NAMESPACES:
-            shutil.rmtree(self._folder(child), ignore_errors=True)
+        on_disk = self._folder(child) if self.kind != walls.NAMESPACES else None
+        answer = self.watch.wait(limits, self.connection.fileno(), on_disk)
+        if on_disk:
+            shutil.rmtree(on_disk, ignore_errors=True)
         _answer(self.connection, answer)
         self.served += 1
         if self.served == 1:  # there is a class to grade: now it pays

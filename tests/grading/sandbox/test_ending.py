@@ -1,0 +1,169 @@
+"""However a job ends, no process of it is left, and the next one finds all as it was."""
+
+import os
+import signal
+import threading
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.grading.sandbox.conftest import SMALL, below, ended, printed, running, started
+
+QUICK = replace(SMALL, wall_factor=1.0, wall_grace=1.0)
+
+# Each leaves a program behind whose command line holds a word that is only its own.
+DAEMON = """
+import os, subprocess, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv("/bin/sleep", ["sleep", "{word}"])
+    os._exit(0)
+time.sleep(0.3)
+"""
+ENDINGS = {
+    "done": "",
+    "exit": "import os\nos._exit(3)",
+    "crash": "import ctypes\nctypes.string_at(0)",
+    "loop": "while True: pass",
+    "sleep": "import time\ntime.sleep(60)",
+    "ignores": "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)",
+    "kills": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    "stops": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_no_process_is_left(any_kind, run, ending):
+    before = below(started(any_kind)._process.pid)
+    word = f"86400.{uuid.uuid4().int % 10**12}"
+    ran = run(any_kind, DAEMON.format(word=word) + ENDINGS[ending], limits=QUICK, seconds=1)
+    assert bool(ran.cut) == (ending != "done")
+    assert below(started(any_kind)._process.pid) == before
+    assert ended(running(word))
+
+
+def test_a_daemon_does_run_until_then(any_kind, run):
+    """That the test above would see one: the program is there while its cell is."""
+    word, seen = f"86400.{uuid.uuid4().int % 10**12}", []
+    watching = threading.Thread(target=lambda: _look(word, seen))
+    watching.start()
+    run(any_kind, DAEMON.format(word=word) + "time.sleep(2)")
+    watching.join()
+    assert seen and ended(seen)
+
+
+def _look(word, seen):
+    until = time.monotonic() + 20
+    while not seen and time.monotonic() < until:
+        seen += running(word)
+        time.sleep(0.02)
+
+
+def test_a_fork_bomb(kind, run):
+    before = below(started(kind)._process.pid)
+    bomb = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+    ran = run(kind, bomb, "print('on')", limits=QUICK, seconds=1)
+    assert 0 in ran.cut and printed(ran, 1) == "on\n"
+    assert below(started(kind)._process.pid) == before
+
+
+def test_a_fork_that_goes_on_says_nothing(any_kind, run):
+    """A copy of the process would run the cells after it a second time."""
+    ran = run(any_kind, "import os\nos.fork()\nprint('a')", "print('b')")
+    assert [printed(ran, i) for i in range(2)] == ["a\n", "b\n"] and not ran.cut
+
+
+@pytest.mark.parametrize("said", ["", "exit", "killed"])
+def test_a_survivor_that_holds_the_pipe_does_not_hold_up_the_end(any_kind, run, said):
+    start = time.monotonic()
+    after = {"": "", "exit": "os._exit(1)", "killed": "os.kill(os.getpid(), 9)"}[said]
+    ran = run(any_kind, f"import os, time\nif os.fork() == 0: time.sleep(600)\n{after}")
+    assert bool(ran.cut) == bool(said)
+    assert time.monotonic() - start < 60
+
+
+FORGE = """
+import os, stat
+from grading.sandbox.inside import frames
+for number in range(3, 20):
+    try:
+        if stat.S_ISFIFO(os.fstat(number).st_mode):
+            frames.write(number, {message})
+    except OSError:
+        pass
+"""
+FORGED = [
+    ("finished", 'b"X", None', "messages of its own"),
+    ("another cell", 'b"S", {"cell": 1}', "messages of its own"),
+    ("no walls", 'b"W", "x"', "messages of its own"),
+    ("no fields", 'b"D", {}', "a message without"),
+    ("no dict", 'b"D", [1]', "a message without"),
+    ("unknown", 'b"?", None', "messages of its own"),
+]
+
+
+@pytest.mark.parametrize(("message", "words"), [f[1:] for f in FORGED], ids=[f[0] for f in FORGED])
+def test_forged_messages_end_the_cell_that_sent_them(any_kind, run, message, words):
+    ran = run(any_kind, FORGE.format(message=message), "print('on')")
+    assert words in ran.cut[0][1]
+    assert printed(ran, 1) == "on\n" and set(ran.cut) == {0}
+
+
+def test_a_forged_output_of_another_cell_is_not_taken(any_kind, run):
+    """It looks like a copy of the process that has gone on to that cell, which is left out too."""
+    message = 'b"D", {"cell": 1, "outputs": [], "seconds": 0}'
+    ran = run(any_kind, FORGE.format(message=message), "print('on')")
+    assert ran.outputs == {} and set(ran.cut) == {0, 1}
+
+
+def test_the_warm_process_is_killed_and_the_rest_is_graded(any_kind, run):
+    broken = started(any_kind)
+    timer = threading.Timer(1.0, lambda: os.kill(_zygote(broken), signal.SIGKILL))
+    timer.start()
+    ran = run(any_kind, "import time; time.sleep(3)", "print('on')")
+    timer.join()
+    assert "the sandbox broke" in ran.cut[0][1]
+    assert printed(ran, 1) == "on\n"
+    assert started(any_kind) is not broken
+
+
+def _zygote(process):
+    """The warm process itself, below bubblewrap's two where they are."""
+    family = sorted(below(process._process.pid) | {process._process.pid})
+    return next(pid for pid in family if "python" in Path(os.readlink(f"/proc/{pid}/exe")).name)
+
+
+def test_two_hundred_jobs_leave_nothing_behind(kind, run):
+    process = started(kind)
+    run(kind, "1 + 1")
+    before, memory = _held(process), _resident(process)
+    for number in range(200):
+        ran = run(kind, f"{number}" if number % 10 else "import os\nos._exit(1)")
+        assert bool(ran.cut) == (number % 10 == 0), ran
+    assert started(kind) is process and _held(process) == before
+    assert _resident(process) - memory < 20 * 2**20
+
+
+def _held(process):
+    """Descriptors here and in the warm process, files in its folder, and its processes."""
+    descriptors = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), _zygote(process))]
+    files = sorted(map(str, process._folder.rglob("*")))
+    return descriptors, files, below(process._process.pid)
+
+
+def _resident(process):
+    pages = [
+        Path(f"/proc/{p}/statm").read_text().split()[1] for p in (os.getpid(), _zygote(process))
+    ]
+    return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
