@@ -6,7 +6,6 @@ import pytest
 from filelock import FileLock
 
 from tests.grading.hostile import runs
-from tests.grading.hostile.catalogue import UNIT
 
 
 @pytest.fixture(scope="session")
@@ -16,8 +15,7 @@ def handed_in(tmp_path_factory, worker_id):
     home = (base if worker_id == "master" else base.parent) / "hostile"
     with FileLock(f"{home}.lock"):
         if not (home / "results").exists():
-            runs.write_class(home / "submitted")
-            results = _grade_both_ways(home)
+            results = runs.grade_both_ways(home)
             (home / "results").write_bytes(pickle.dumps(results))
     return home
 
@@ -32,13 +30,3 @@ def results(handed_in):
 def stock(handed_in):
     """Stock nbgrader after it has graded the class."""
     return runs.Stock(handed_in / "stock", handed_in / "submitted")
-
-
-def _grade_both_ways(home):
-    (home / "stock").mkdir()
-    stock = runs.Stock(home / "stock", home / "submitted")
-    stock.run("generate_assignment", UNIT.slug)
-    process = stock.start("autograde", UNIT.slug)  # beside the class run, each on one core
-    course = runs.course(home / "submitted")
-    log = stock.finish(process)
-    return {"course grade": course, "nbgrader autograde": dict(stock.outcomes(log))}

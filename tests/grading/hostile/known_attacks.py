@@ -69,7 +69,7 @@ def fifty_gigabytes(handed: Handed) -> None:
 def gradebook_update(handed: Handed) -> None:
     handed.inside("""
         import glob, sqlite3
-        tops = ["/" + "*/" * depth for depth in range(6)] + ["../" * up for up in range(6)]
+        tops = ["/" + "*/" * depth for depth in range(4)] + ["../" * up for up in range(6)]
         paths = [path for top in tops for path in glob.glob(top + "gradebook.db")]
         assert paths, "no gradebook"
         for path in paths:
@@ -87,7 +87,7 @@ def gradebook_update(handed: Handed) -> None:
 def reads_notebooks(handed: Handed) -> None:
     handed.inside("""
         import os
-        found = [name for top in (".", "/sandbox", "/home", "/root", "/tmp", "/srv", "/proc/1/cwd")
+        found = [name for top in (".", "..", "/home", "/tmp", "/srv", "/proc/1/cwd")
                  for _, _, names in os.walk(top) for name in names if name.endswith(".ipynb")]
         assert found, "no notebook"
         """)

@@ -19,7 +19,7 @@ from grading.sandbox import Limits, warm
 from grading.submission import Graded, grade_submission
 from grading.verdict import HEADINGS
 from tests.grading.hostile import awkward, cheats, escapes, known_attacks  # noqa: F401  (entries)
-from tests.grading.hostile.catalogue import ENTRIES, UNIT, hand_in
+from tests.grading.hostile.catalogue import ENTRIES, UNIT, Entry, hand_in
 
 CAP = 2.0  # CPU seconds of a cell, so that endless loops end soon
 LIMITS = Limits(cap_seconds=CAP, wall_grace=1.0)
@@ -40,11 +40,56 @@ class Outcome:
     def score(self) -> float:
         return sum(score for score, _, _ in self.verdicts)
 
+    def summary(self) -> str:
+        """ "22 of 25, causal_mask timeout"."""
+        full = sum(exercise.points for exercise in UNIT.exercises)
+        pairs = zip(UNIT.exercises, self.verdicts, strict=True)
+        lost = {
+            e.grade_id.split("__")[1]: status for e, (_, status, _) in pairs if status != "pass"
+        }
+        if len(lost) == len(UNIT.exercises):
+            lost = {"everything": min(set(lost.values()))}
+        return ", ".join(
+            [f"{self.score:g} of {full:g}", *(" ".join(pair) for pair in lost.items())]
+        )
+
 
 def write_class(submitted: Path) -> None:
     """Every entry as a student's submission."""
     for item in ENTRIES:
         hand_in(item, submitted)
+
+
+def grade_both_ways(home: Path) -> dict[str, dict[str, Outcome]]:
+    """Outcomes by way of grading and student; `home` is a folder that does not exist yet."""
+    write_class(home / "submitted")
+    stock = Stock(home / "stock", home / "submitted")
+    stock.folder.mkdir()
+    stock.run("generate_assignment", UNIT.slug)
+    process = stock.start("autograde", UNIT.slug)  # beside the class run, each on one core
+    outcomes = course(home / "submitted")
+    log = stock.finish(process)
+    return {"course grade": outcomes, "nbgrader autograde": dict(stock.outcomes(log))}
+
+
+def faults(item: Entry, outcome: Outcome) -> list[str]:
+    """What is not as it should be in an outcome, in words."""
+    found = []
+    for exercise, said in zip(UNIT.exercises, outcome.verdicts, strict=True):
+        points, status, words = item.expected(exercise)
+        if said[:2] != (points, status) or words not in said[2]:
+            found.append(f"{exercise.id}: {said}, expected {points, status, words}")
+    found += [f"no remark {words!r}" for words in item.remarks if words not in outcome.remarks]
+    found += [f"not shown: {words!r}" for words in item.shown if words not in outcome.notebook]
+    return found
+
+
+def table(results: dict[str, dict[str, Outcome]]) -> Iterator[str]:
+    """A line for each submission: what it tries, and what it got by each way of grading."""
+    yield " | ".join(["submission", "it", *results])
+    for item in ENTRIES:
+        cells = [outcomes[item.name].summary() for outcomes in results.values()]
+        yield " | ".join([item.name, item.tries, *cells])
 
 
 # --- course grade -------------------------------------------------------------------------------

@@ -9,21 +9,10 @@ ROWS = 41  # of the table of known attacks
 WAYS = ("course grade", "nbgrader autograde")
 
 
-def check(item, outcome):
-    for exercise, (score, status, message) in zip(UNIT.exercises, outcome.verdicts, strict=True):
-        points, expected, words = item.expected(exercise)
-        assert (score, status) == (points, expected), (exercise.id, message)
-        assert words in message, exercise.id
-    for words in item.remarks:
-        assert words in outcome.remarks
-    for words in item.shown:
-        assert words in outcome.notebook
-
-
 @pytest.mark.parametrize("item", ENTRIES, ids=lambda item: item.name)
 @pytest.mark.parametrize("way", WAYS)
 def test_outcome(item, way, results):
-    check(item, results[way][item.name])
+    assert runs.faults(item, results[way][item.name]) == []
 
 
 def test_the_catalogue_has_every_row_of_the_table_and_more():
@@ -37,5 +26,5 @@ def test_the_weaker_sandbox_holds_too(tmp_path, monkeypatch):
     chosen = [item for item in ENTRIES if item.weaker and len(item.lost) < len(UNIT.exercises)]
     runs.write_class(tmp_path / "submitted")
     outcomes = runs.landlock(tmp_path / "submitted", {item.name for item in chosen}, monkeypatch)
-    for item in chosen:
-        check(item, outcomes[item.name])
+    found = {item.name: runs.faults(item, outcomes[item.name]) for item in chosen}
+    assert not any(found.values()), found
