@@ -1,5 +1,6 @@
 """What a submission sees, reaches and may change."""
 
+import json
 import os
 import socket
 import tempfile
@@ -243,7 +244,7 @@ def test_jobs_of_two_workers_see_nothing_of_each_other(kind, run):
             begun.set()
         return 20.0
 
-    job = frames.pack(b"C", [cell])
+    job = frames.pack(b"C", body=json.dumps([cell]).encode())
     try:
         with ThreadPoolExecutor() as pool:
             end = pool.submit(other.run, job, SMALL, heard)

@@ -1,0 +1,173 @@
+"""The sandbox as a Jupyter kernel, driven as nbgrader's Execute and JupyterLab drive kernels."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError
+
+from grading.exercise import ROOT, CourseError
+from grading.sandbox import warm
+from tests.grading.sandbox.conftest import ended, running, started
+
+KERNEL = "course-sandbox"
+# Jupyter's own loop and sockets, which it leaves to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(params=[warm.NAMESPACES, warm.LANDLOCK])
+def kind(request, monkeypatch):
+    """Each kind that shuts submissions in, as the one that is chosen."""
+    started(request.param)
+    monkeypatch.setattr(warm, "strongest", lambda trusted: request.param)
+    return request.param
+
+
+def execute(*sources, **options):
+    """The outputs of cells run by nbclient, which nbgrader's Execute is made of."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    options = {"timeout": 60, "allow_errors": True, "startup_timeout": 120, **options}
+    NotebookClient(notebook, kernel_name=KERNEL, **options).execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+def text(outputs):
+    return "".join(o.get("text", o.get("evalue", "")) for o in outputs)
+
+
+def test_jupyter_finds_the_kernel_of_this_environment():
+    """If this fails, run `python bootstrap.py`: the entry point is part of the installation."""
+    spec = KernelSpecManager().get_kernel_spec(KERNEL)
+    assert Path(spec.resource_dir).is_relative_to(sys.prefix)
+    assert spec.display_name == "Python 3 (sandbox)" and spec.interrupt_mode == "message"
+
+
+def test_cells_run_shut_in(kind):
+    secret = str(ROOT / "reference_impl" / "attention.py")
+    outputs = execute(
+        "print('hello')\n6 * 7",
+        f"open({secret!r}).read()",
+        "import socket\nsocket.create_connection(('127.0.0.1', 9), 2)",
+        "import reference_impl",
+        "import os\nprint(os.getuid(), 'JPY_PARENT_PID' in os.environ)",
+        "open('note', 'w').write('x')\nprint(open('note').read())",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
+    )
+    assert outputs[0][0].text == "hello\n" and outputs[0][1].data["text/plain"] == "42"
+    assert outputs[1][0].ename in ("FileNotFoundError", "PermissionError")
+    assert outputs[2][0].ename == "PermissionError"
+    assert "write the answer yourself" in text(outputs[3])
+    assert text(outputs[4]) == f"{os.getuid() or 65534} False\n"
+    assert text(outputs[5]) == "x\n"
+    assert "image/png" in outputs[6][0].data
+
+
+def test_the_folder_of_sockets_takes_no_files(kind):
+    """It lies on the disk of this machine, where nothing bounds it."""
+    cell = """
+import os
+from pathlib import Path
+from ipykernel.kernelapp import IPKernelApp
+folder = Path(IPKernelApp.instance().ip).parent
+print(folder.is_dir())
+(folder / "note").write_text("x")
+"""
+    (outputs,) = execute(cell)
+    assert outputs[0].text == "True\n" and outputs[1].ename == "PermissionError"
+
+
+def test_a_timeout_interrupts_the_cell_and_keeps_the_kernel(kind):
+    options = {"timeout": 3, "interrupt_on_timeout": True}
+    outputs = execute("x = 1", "import time\ntime.sleep(600)", "print(x)", **options)
+    assert text(outputs[2]) == "1\n"
+
+
+def test_nothing_is_left_when_the_kernel_is_shut_down(kind):
+    word = f"86400.{uuid.uuid4().int % 10**12}"
+    daemon = "import os, subprocess\nsubprocess.Popen(['sleep', {word!r}], start_new_session=True)"
+    folders = _folders()
+    (outputs,) = execute(daemon.format(word=word), shutdown_kernel="immediate")
+    assert not text(outputs)
+    assert ended(running(word)) and ended(running("grading.sandbox.inside.kernel"))
+    assert _folders() <= folders
+
+
+def _folders():
+    return set(Path(tempfile.gettempdir()).glob("course-kernel-*"))
+
+
+def test_a_kernel_that_ignores_the_interrupt_is_killed(kind):
+    stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
+    options = {"timeout": 2, "interrupt_on_timeout": False, "allow_errors": False}
+    with pytest.raises(CellTimeoutError):
+        execute(stubborn, **options)
+    assert ended(running("grading.sandbox.inside.kernel"))
+
+
+def test_memory_that_is_used_up_ends_the_kernel(kind):
+    from nbclient.exceptions import DeadKernelError
+
+    with pytest.raises(DeadKernelError):
+        execute("import time\nx = [bytearray(2**28) for _ in range(12)]\ntime.sleep(60)")
+
+
+def test_a_restart_is_a_new_process(kind):
+    """As from JupyterLab's menu."""
+
+    async def pids():
+        manager = AsyncKernelManager(kernel_name=KERNEL)
+        await manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
+        seen = []
+        for _ in range(2):
+            await client.wait_for_ready(timeout=120)
+            answer = await client.execute_interactive(
+                "", user_expressions={"pid": "__import__('os').getppid(), 'x' in dir()"}
+            )
+            seen.append(answer["content"]["user_expressions"]["pid"]["data"]["text/plain"])
+            await client.execute_interactive("x = 1")
+            await manager.restart_kernel(now=True)
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+        return seen
+
+    first, second = asyncio.run(pids())
+    assert first.endswith("False)") and second.endswith("False)")
+
+
+def test_without_a_sandbox_no_kernel_starts(monkeypatch):
+    def refuse(trusted):
+        assert not trusted
+        raise CourseError("This machine cannot shut submissions in")
+
+    monkeypatch.setattr(warm, "strongest", refuse)
+    with pytest.raises(CourseError, match="cannot shut submissions in"):
+        execute("1")
+
+
+def test_a_program_without_provisioners_gets_an_answer_but_no_kernel():
+    """VS Code runs the kernelspec's command itself."""
+    command = KernelSpecManager().get_kernel_spec(KERNEL).argv
+    assert command[0] == "python"
+    done = subprocess.run(
+        [sys.executable, *command[1:-1], "/nowhere.json"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "JupyterLab or nbgrader" in done.stderr
+
+
+def test_the_kernel_does_not_wait_for_anyone(kind):
+    """`wait_for_ready` within the start time, cells at once: no parent is looked for by number."""
+    start = time.monotonic()
+    assert text(execute("print('on')")[0]) == "on\n"
+    assert time.monotonic() - start < 100
