@@ -4,9 +4,9 @@ An instructor who opens a submission in JupyterLab or from formgrader runs it sh
 stock nbgrader's own Execute with this kernel. `course grade` and `nbgrader autograde` with this
 repository's configuration take a lighter way to the same sandbox, `session.py`.
 
-Jupyter finds this class by its entry point, and the kernel by `kernelspec/kernel.json`, which is
-installed into the environment. Programs that start kernels without provisioners (VS Code) run this
-file instead, which says that it will not do.
+Jupyter finds this class by its entry point, and the kernel by what `kernelspec.py` has written.
+Programs that start kernels without provisioners (VS Code) run this file instead, which says that it
+will not do.
 """
 
 import asyncio

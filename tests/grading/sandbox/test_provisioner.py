@@ -17,12 +17,17 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
 
 from grading.exercise import ROOT, CourseError
-from grading.sandbox import warm
+from grading.sandbox import kernelspec, warm
 from tests.grading.sandbox.conftest import ended, running, started
 
-KERNEL = "course-sandbox"
 # Jupyter's own loop and sockets, which it leaves to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    """The kernel in this environment, as `course` and nbgrader's configuration leave it."""
+    kernelspec.install()
 
 
 @pytest.fixture(params=[warm.NAMESPACES, warm.LANDLOCK])
@@ -37,7 +42,7 @@ def execute(*sources, **options):
     """The outputs of cells run by nbclient, which nbgrader's Execute is made of."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     options = {"timeout": 60, "allow_errors": True, "startup_timeout": 120, **options}
-    NotebookClient(notebook, kernel_name=KERNEL, **options).execute()
+    NotebookClient(notebook, kernel_name=kernelspec.NAME, **options).execute()
     return [cell.outputs for cell in notebook.cells]
 
 
@@ -47,9 +52,23 @@ def text(outputs):
 
 def test_jupyter_finds_the_kernel_of_this_environment():
     """If this fails, run `python bootstrap.py`: the entry point is part of the installation."""
-    spec = KernelSpecManager().get_kernel_spec(KERNEL)
+    spec = KernelSpecManager().get_kernel_spec(kernelspec.NAME)
     assert Path(spec.resource_dir).is_relative_to(sys.prefix)
-    assert spec.display_name == "Python 3 (sandbox)" and spec.interrupt_mode == "message"
+    assert spec.to_dict() | kernelspec.SPEC == spec.to_dict()
+
+
+def test_installing_again_writes_nothing(tmp_path):
+    file = kernelspec.install(tmp_path)
+    os.utime(file, (1, 1))
+    assert kernelspec.install(tmp_path) == file and file.stat().st_mtime == 1
+    file.write_text("of an older version")
+    assert kernelspec.install(tmp_path) == file and "course-sandbox" in file.read_text()
+    assert [path.name for path in file.parent.iterdir()] == ["kernel.json"]
+
+
+def test_an_environment_that_cannot_be_written_to_is_left(tmp_path):
+    (tmp_path / "share").write_text("no folder")
+    assert kernelspec.install(tmp_path) is None
 
 
 def test_cells_run_shut_in(kind):
@@ -125,7 +144,7 @@ def test_a_restart_is_a_new_process(kind):
     """As from JupyterLab's menu."""
 
     async def pids():
-        manager = AsyncKernelManager(kernel_name=KERNEL)
+        manager = AsyncKernelManager(kernel_name=kernelspec.NAME)
         await manager.start_kernel()
         client = manager.client()
         client.start_channels()
@@ -158,7 +177,7 @@ def test_without_a_sandbox_no_kernel_starts(monkeypatch):
 
 def test_a_program_without_provisioners_gets_an_answer_but_no_kernel():
     """VS Code runs the kernelspec's command itself."""
-    command = KernelSpecManager().get_kernel_spec(KERNEL).argv
+    command = KernelSpecManager().get_kernel_spec(kernelspec.NAME).argv
     assert command[0] == "python"
     done = subprocess.run(
         [sys.executable, *command[1:-1], "/nowhere.json"], cwd=ROOT, capture_output=True, text=True
