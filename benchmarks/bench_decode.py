@@ -119,21 +119,21 @@ def one_core_busy() -> Iterator[None]:
         process.wait()
 
 
-def limit(seconds: float, n_bytes: int, speed: float) -> dict:
-    """What the products alone allow, if a token takes them `seconds`, and the share reached."""
+def limit(products: float, n_bytes: int, speed: float) -> dict:
+    """What the products alone allow, in tokens a second, and the share of it reached."""
     return {
-        "products_alone_tokens_per_s": round(1 / seconds, 1),
-        "products_gb_per_s": round(n_bytes / seconds / 1e9, 1),
-        "share_of_that": round(speed * seconds, 2),
+        "products_alone_tokens_per_s": round(products, 1),
+        "products_gb_per_s": round(n_bytes * products / 1e9, 1),
+        "share_of_that": round(speed / products, 2),
     }
 
 
 def measure_model(dtype, options, more: dict[str, Run]) -> tuple[list[dict], dict[str, float]]:
     """Decode and prefill of both sides in one dtype; and the speed of decoding of all.
 
-    `more` runs take their turns in decoding.
+    `more` runs take their turns in decoding, and so do the products alone.
     """
-    from matvec import fastest_pass
+    from matvec import fastest_products, passes, row_for, weights_of
 
     name = str(dtype).removeprefix("torch.")
     loaded = {side: LOADERS[side](dtype) for side in SIDES}
@@ -141,38 +141,42 @@ def measure_model(dtype, options, more: dict[str, Run]) -> tuple[list[dict], dic
     assert list(prompt) == list(loaded["transformers"][1]), "both sides must read the same prompt"
     assert n_bytes == loaded["transformers"][2], "both sides must hold the same weights"
     both = {side: loaded[side][0] for side in SIDES}
-    speeds = decode_speeds(both | more, prompt, options.tokens, options.repeat)
+    products, ways = fastest_products(decoder)
+    rows = [row_for(weight) for weight in weights_of(decoder)]
+    alone = {"products": lambda _, n: passes(products, rows, n)}
+    speeds = decode_speeds(both | more | alone, prompt, options.tokens, options.repeat)
     fills = prefill_speeds(both, options.prefill, options.repeat)
-    seconds, ways = fastest_pass(decoder)
     with one_core_busy():
         busy = decode_speeds(both, prompt, options.tokens // 4, 2)
     decode = compare(f"decode {name}", "tokens/s", *(speeds[side] for side in SIDES))
-    rows = [
-        decode | limit(seconds, n_bytes, speeds["ours"]) | {"fastest_ways": ways},
+    decode |= limit(speeds["products"], n_bytes, speeds["ours"]) | {"fastest_ways": ways}
+    return [
+        decode,
         compare(f"prefill {options.prefill} {name}", "tokens/s", *(fills[side] for side in SIDES)),
         compare(f"decode {name}, one core busy", "tokens/s", *(busy[side] for side in SIDES)),
-    ]
-    return rows, speeds
+    ], speeds
 
 
 def measure_narrow(options) -> list[dict]:
     """bfloat16, and 8 bits against the peers with the fewest bits."""
     import torch
-    from matvec import own_pass, products_of
+    from matvec import passes, products_of, row_for
 
     from reference_impl.int8_decoder import Int8Decoder
     from reference_impl.weights import load_smollm2
 
     int8 = Int8Decoder(load_smollm2()[0])
-    more = {"int8": run_of(int8)}
+    products = products_of(int8)
+    inputs = [row_for(product.levels).float() for product in products]
+    more = {"int8": run_of(int8), "int8 alone": lambda _, n: passes(products, inputs, n)}
     if has_llama(options.llama_python):
         more["llama.cpp"] = llama_run(options.llama_python, options.threads)
     rows, speeds = measure_model(torch.bfloat16, options, more)
-    n_bytes = sum(product.levels.nbytes + product.scale.nbytes for product in products_of(int8))
+    n_bytes = sum(product.levels.nbytes + product.scale.nbytes for product in products)
     for peer, name in (("transformers", "transformers bf16"), ("llama.cpp", "llama.cpp Q4_1")):
         if peer in speeds:
             row = compare("decode int8", "tokens/s", speeds["int8"], speeds[peer], name)
-            rows.append(row | limit(own_pass(int8), n_bytes, speeds["int8"]))
+            rows.append(row | limit(speeds["int8 alone"], n_bytes, speeds["int8"]))
     return rows
 
 

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from statistics import median
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from reference_impl.decoder import Decoder
 from reference_impl.fast_decoder import FastDecoder, FastLinear, one_dnn_linear
-from reference_impl.int8_decoder import Int8Decoder
 
 Linear = Callable[[Tensor], Tensor]  # 1 1 in_width -> the product's out_width numbers
 
@@ -63,11 +62,11 @@ def products_of(fast: FastDecoder) -> list[Linear]:
     return [getattr(layer, name) for layer in fast.layers for name in names] + [fast.lm_head]
 
 
-def fastest_pass(model: Decoder, repeat: int = 9) -> tuple[float, dict[str, str]]:
-    """Median seconds to multiply by every matrix once, and the way that each shape takes.
+def fastest_products(model: Decoder, repeat: int = 9) -> tuple[list[Linear], dict[str, str]]:
+    """Every matrix's product in the way that is fastest for its shape, and those ways.
 
-    Each shape takes the way that is fastest on all its matrices in turn, so that no cache holds
-    them; then a pass goes through all matrices in a token's order.
+    Each way is tried on all matrices of a shape in turn, so that no cache holds them, and its
+    fastest try counts: whatever else the machine does can only make it slower.
     """
     weights = weights_of(model)
     shapes = defaultdict(list)
@@ -78,37 +77,30 @@ def fastest_pass(model: Decoder, repeat: int = 9) -> tuple[float, dict[str, str]
         for shape, same in shapes.items()
     }
     linears = [WAYS[chosen[weight.shape]](weight) for weight in weights]
-    taken = {f"{out}x{into}": way for (out, into), way in chosen.items()}
-    return median_pass(linears, [row_for(weight) for weight in weights], repeat), taken
+    return linears, {f"{out}x{into}": way for (out, into), way in chosen.items()}
 
 
-def own_pass(fast: Int8Decoder, repeat: int = 9) -> float:
-    """Median seconds of the decoder's own products: all that PyTorch has for 8 bits."""
-    products = products_of(fast)
-    rows = [torch.randn(1, 1, product.levels.shape[1]) for product in products]
-    return median_pass(products, rows, repeat)
+def passes(products: list[Linear], rows: list[Tensor], n: int) -> list[float]:
+    """When each of n passes through all products was done."""
+    times = []
+    with torch.inference_mode():
+        for _ in range(n):
+            for product, row in zip(products, rows, strict=True):
+                product(row)
+            times.append(time.perf_counter())
+    return times
 
 
 def row_for(weight: Tensor) -> Tensor:
+    """A row to multiply with it, for levels too."""
     return torch.randn(1, 1, weight.shape[1]).to(weight.dtype)
 
 
 def one_shape(weights: list[Tensor], way: Callable[[Tensor], Linear], repeat: int) -> float:
-    """Median seconds for all these matrices; infinite where this PyTorch cannot do it this way."""
+    """Seconds for all these matrices; infinite where this PyTorch cannot do it this way."""
+    rows = [row_for(weight) for weight in weights]
     try:
-        linears = [way(weight) for weight in weights]
-        return median_pass(linears, [row_for(weight) for weight in weights], repeat)
+        times = passes([way(weight) for weight in weights], rows, repeat + 1)
     except (AttributeError, RuntimeError):
         return float("inf")
-
-
-def median_pass(linears: list[Linear], rows: list[Tensor], repeat: int) -> float:
-    """Median seconds to apply all, after one pass that is not counted."""
-    times = []
-    with torch.inference_mode():
-        for _ in range(repeat + 1):
-            start = time.perf_counter()
-            for linear, row in zip(linears, rows, strict=True):
-                linear(row)
-            times.append(time.perf_counter() - start)
-    return median(times[1:])
+    return min(b - a for a, b in pairwise(times))
