@@ -133,6 +133,8 @@ def _output(item: object) -> NotebookNode | None:
     fields = {name: value for name, value in item.items() if name != "output_type"}
     if isinstance(fields.get("data"), dict):
         fields["data"] = {k: v for k, v in fields["data"].items() if k in SHOWN_TYPES}
+        if not fields["data"]:
+            return None
     fields["metadata"] = {}
     if item["output_type"] in ("stream", "error"):
         del fields["metadata"]

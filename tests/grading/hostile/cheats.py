@@ -22,17 +22,25 @@ def _forged(*args):
     with open(_box + ".npz", "wb") as file: file.write({npz})
     with open(_box + ".json", "w") as file: file.write({json})
 """
+# Code that writes frames, or anything else, into every pipe it finds: one leads to the grader.
 PIPES = """
 import json, os, stat, struct
-def _say(kind, header=None):
-    text = json.dumps(header).encode()
-    frame = struct.pack(">cII", kind, len(text), 0) + text
+def _shout(data):
     for number in range(3, 256):
         try:
-            if stat.S_ISFIFO(os.fstat(number).st_mode): os.write(number, frame)
+            if stat.S_ISFIFO(os.fstat(number).st_mode): os.write(number, data)
         except OSError:
             pass
+def _frame(kind, header=None):
+    text = json.dumps(header).encode()
+    return struct.pack(">cII", kind, len(text), 0) + text
 """
+
+
+def shout(handed: Handed, code: str) -> None:
+    """Let an answer write into the grader's pipe."""
+    handed.extra(PIPES)
+    handed.inside(code)
 
 
 def forge(handed: Handed, json: str, npz: str = "_arrays()") -> None:
@@ -50,71 +58,55 @@ def forge(handed: Handed, json: str, npz: str = "_arrays()") -> None:
 
 @entry("says that all cells are done, with full points", causal_mask=STOPPED)
 def forged_end(handed: Handed) -> None:
-    handed.inside(
-        PIPES
-        + """
-_say(b"D", {"cell": 14, "outputs": [], "seconds": 0})
-_say(b"X")
-os._exit(0)
-"""
-    )
+    code = """
+        _shout(_frame(b"D", {"cell": 15, "outputs": [], "seconds": 0}) + _frame(b"X"))
+        os._exit(0)
+        """
+    shout(handed, code)
 
 
-@entry(
-    "keeps the clock from running out by a message a second", causal_mask=("timeout", "2 seconds")
-)
+@entry("says that it ran other cells", causal_mask=STOPPED)
+def forged_cells(handed: Handed) -> None:
+    shout(handed, '_shout(_frame(b"S", {"cell": 45}) + _frame(b"D", {"cell": 45, "outputs": []}))')
+
+
+@entry("keeps the clock from running out by messages", causal_mask=("timeout", "2 seconds"))
 def heartbeat(handed: Handed) -> None:
-    handed.inside(
-        PIPES
-        + """
-import time
-while True:
-    _say(b"E", {"name": "attention__nothing", "json": "{}"})
-    time.sleep(0.2)
-"""
-    )
+    code = """
+        import time
+        while True:
+            _shout(_frame(b"E", {"name": "attention__nothing", "json": "{}"}))
+            time.sleep(0.2)
+        """
+    shout(handed, code)
 
 
 @entry("claims that its sandbox broke", causal_mask=STOPPED)
 def forged_walls(handed: Handed) -> None:
-    handed.inside(PIPES + '_say(b"W", "no walls here")\nos._exit(0)')
+    shout(handed, '_shout(_frame(b"W", "no walls here"))\nos._exit(0)')
 
 
-@entry("floods the pipe", causal_mask=("error", "MB came back"), weaker=False)
+@entry("floods the pipe", causal_mask=("error", "MB came back"))
 def flood(handed: Handed) -> None:
-    handed.inside(
-        PIPES
-        + """
-for _ in range(400):
-    _say(b"E", {"name": "x", "json": "y" * 2**20})
-"""
-    )
+    code = """
+        frame = _frame(b"E", {"name": "x", "json": "y" * 2**23})
+        while True: _shout(frame)
+        """
+    shout(handed, code)
 
 
 @entry("sends what is no message at all", causal_mask=("error", "a message of impossible size"))
 def garbage_frames(handed: Handed) -> None:
-    handed.inside("""
-        import os, stat
-        for number in range(3, 256):
-            try:
-                if stat.S_ISFIFO(os.fstat(number).st_mode): os.write(number, b"!" * 5000)
-            except OSError:
-                pass
-        """)
+    shout(handed, '_shout(b"!" * 5000)')
 
 
 @entry("sends JSON too deep to read", causal_mask=("error", "a message that is not JSON"))
 def deep_frames(handed: Handed) -> None:
-    handed.inside("""
-        import os, stat, struct
+    code = """
         text = b"[" * 100_000
-        for number in range(3, 256):
-            try:
-                if stat.S_ISFIFO(os.fstat(number).st_mode):
-                    os.write(number, struct.pack(">cII", b"D", len(text), 0) + text)
-            except OSError:
-                pass
-        """)
+        _shout(struct.pack(">cII", b"D", len(text), 0) + text)
+        """
+    shout(handed, code)
 
 
 # --- evidence -----------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ BELOW = ["calls the machine below Python"]
 FILES = ["looks at the machine's own files"]
 REFUSED = ("error", "nothing gained")
 
-# An attack that succeeds is rewarded with the right answer: so it must not have its points.
 TRY = """
 def gained(attempt):
     try:
@@ -18,65 +17,65 @@ def gained(attempt):
 """
 
 
+def attempt(handed: Handed, code: str) -> None:
+    """An attack that is rewarded with the right answer if it succeeds: so it must not pass."""
+    handed.extra(TRY)
+    handed.inside(code)
+
+
 # --- looking around -----------------------------------------------------------------------------
 
 
 @entry("reads the machine's users", remarks=FILES, causal_mask=REFUSED)
 def reads_users(handed: Handed) -> None:
-    handed.inside(
-        TRY
-        + """
-paths = ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/root/.bashrc", "/var/log/syslog"]
-assert any(gained(lambda: open(path).read()) for path in paths), "nothing gained"
-"""
-    )
+    code = """
+        paths = ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/root/.bashrc", "/var/log/syslog"]
+        assert any(gained(lambda: open(path).read()) for path in paths), "nothing gained"
+        """
+    attempt(handed, code)
 
 
 @entry("looks for other students' folders", causal_mask=REFUSED)
 def reads_others(handed: Handed) -> None:
-    handed.inside(
-        TRY
-        + """
-import os
-names = [name for top in ("..", "../..", "../../..", "/", "/tmp", "/home", "/root", "/work", "/srv")
-         for name in gained(lambda: os.listdir(top)) or ()]
-wanted = {"submitted", "gradebook.db", "solutions", "autograded", "release"}
-assert wanted & set(names), "nothing gained"
-"""
-    )
+    code = """
+        import os
+        tops = ("..", "../..", "../../..", "/", "/tmp", "/home", "/root", "/work", "/srv")
+        names = [name for top in tops for name in gained(lambda: os.listdir(top)) or ()]
+        wanted = {"submitted", "gradebook.db", "solutions", "autograded", "release"}
+        assert wanted & set(names), "nothing gained"
+        """
+    attempt(handed, code)
 
 
 @entry(
     "looks into the memory and environment of other processes", remarks=FILES, causal_mask=REFUSED
 )
 def reads_processes(handed: Handed) -> None:
-    handed.inside(
-        TRY
-        + """
-import os
-numbers = [n for n in gained(lambda: os.listdir("/proc")) or () if n.isdigit()]
-others = [n for n in numbers if int(n) != os.getpid()]
-paths = [f"/proc/{n}/{what}" for n in others for what in ("environ", "mem", "maps", "fd", "root")]
-read = [gained(lambda: os.listdir(p) if p.endswith(("fd", "root")) else open(p, "rb").read(9))
-        for p in paths]
-assert any(read), "nothing gained"
-"""
-    )
+    code = """
+        import os
+        numbers = [n for n in gained(lambda: os.listdir("/proc")) or () if n.isdigit()]
+        others = [n for n in numbers if int(n) != os.getpid()]
+        paths = [f"/proc/{n}/{what}" for n in others for what in ("environ", "mem", "maps")]
+        read = [gained(lambda: open(path, "rb").read(9)) for path in paths]
+        read += [gained(lambda: os.listdir(f"/proc/{n}/{what}"))
+                 for n in others for what in ("fd", "root")]
+        assert any(read), "nothing gained"
+        """
+    attempt(handed, code)
 
 
 @entry("writes into the Python environment", causal_mask=REFUSED)
 def writes_site_packages(handed: Handed) -> None:
-    handed.inside(
-        TRY
-        + """
-import os, sys, grading.kernel
-places = [os.path.dirname(torch.__file__), sys.prefix, os.path.dirname(grading.kernel.__file__)]
-def write(place):
-    with open(os.path.join(place, "sitecustomize.py"), "w") as file:
-        return file.write("import os")
-assert any(gained(lambda: write(place)) for place in places), "nothing gained"
-"""
-    )
+    code = """
+        import os, sys, grading.kernel
+        files = torch.__file__, grading.kernel.__file__
+        places = [sys.prefix, *map(os.path.dirname, files)]
+        def write(place):
+            with open(os.path.join(place, "sitecustomize.py"), "w") as file:
+                return file.write("import os")
+        assert any(gained(lambda: write(place)) for place in places), "nothing gained"
+        """
+    attempt(handed, code)
 
 
 # --- getting out --------------------------------------------------------------------------------
@@ -95,9 +94,6 @@ def new_namespaces(handed: Handed) -> None:
             "chroot": libc.chroot(b"/"),
             "ptrace": libc.ptrace(16, 1, 0, 0),
             "root": libc.setuid(0),
-            "keyring": libc.syscall(250, 0, -3, 0),
-            "bpf": libc.syscall(321, 0, 0, 0),
-            "io_uring": libc.syscall(425, 1, 0),
         }
         assert 0 in tries.values(), "nothing gained"
         """)
@@ -105,18 +101,14 @@ def new_namespaces(handed: Handed) -> None:
 
 @entry("opens sockets of every kind", remarks=["reach the network"], causal_mask=REFUSED)
 def sockets(handed: Handed) -> None:
-    handed.inside(
+    code = """
+        import socket
+        kinds = [(socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_DGRAM),
+                 (socket.AF_INET, socket.SOCK_RAW), (socket.AF_NETLINK, socket.SOCK_RAW),
+                 (socket.AF_PACKET, socket.SOCK_RAW)]
+        assert any(gained(lambda: socket.socket(*kind)) for kind in kinds), "nothing gained"
         """
-import socket
-"""
-        + TRY
-        + """
-kinds = [(socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_DGRAM),
-         (socket.AF_INET, socket.SOCK_RAW), (socket.AF_NETLINK, socket.SOCK_RAW),
-         (socket.AF_PACKET, socket.SOCK_RAW)]
-assert any(gained(lambda: socket.socket(*kind)) for kind in kinds), "nothing gained"
-"""
-    )
+    attempt(handed, code)
 
 
 @entry("kills whatever it can reach, and goes on", remarks=PROCESSES)
