@@ -11,6 +11,7 @@ from grading.exercise import ROOT
 from grading.sandbox import Limits, session, warm
 from grading.sandbox.session import Cell, run_cells
 from tests.grading.hostile.catalogue import UNIT
+from tests.grading.hostile.conftest import require
 
 # Reads everything that may be read and could be text or byte code, but for the system's own files.
 SEARCH = """
@@ -48,6 +49,7 @@ def tell_tales():
 
 @pytest.mark.parametrize("kind", [warm.NAMESPACES, warm.LANDLOCK])
 def test_nothing_of_the_judge_can_be_read_inside(kind, monkeypatch):
+    require(kind)
     monkeypatch.setattr(session.warm, "strongest", lambda trusted: kind)
     needles = tell_tales()
     assert len(needles) > 20
@@ -67,7 +69,7 @@ def test_no_process_is_left(results):
         except OSError:  # it has ended meanwhile
             continue
     assert [b"sleep", b"98765"] not in [line[:2] for line in lines]
-    assert [sys_line for sys_line in lines if sys_line[0]]  # the list itself is not empty
+    assert any(b"python" in line[0] for line in lines)  # the list itself is not empty
 
 
 @pytest.mark.parametrize("student", ["27a-timestamp-malformed", "27b-timestamp-backdated"])
