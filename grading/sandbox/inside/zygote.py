@@ -33,6 +33,10 @@ torch.manual_seed(0)
 rearrange(torch.ones(2, 2) @ torch.ones(2, 2), "a b -> (a b)").softmax(-1)
 """
 
+# Large pages cost about as much as they spare in so many jobs: whoever has had these is likely to
+# have more, and a single notebook does not wait for them.
+ENLARGE_AFTER = 16
+
 
 def main(control: int, kind: str, work: str, readable: list[str]) -> None:
     """Import what notebooks import, then serve until the other side closes the socket."""
@@ -96,7 +100,7 @@ class Zygote:
             shutil.rmtree(on_disk, ignore_errors=True)
         _answer(self.connection, answer)
         self.served += 1
-        if self.served == 1:  # there is a class to grade: now it pays
+        if self.served == ENLARGE_AFTER:
             pages.enlarge()
             self.watch.measure()
         return True

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from grading.sandbox import Limits
+from grading.sandbox import Limits, warm
 from tests.grading.sandbox.conftest import errors, printed, started
 
 
@@ -145,3 +145,11 @@ def test_cells_share_their_names(run, kind_that_works):
     ran = run(kind_that_works, "x = 40", "x + 2", "In[1], Out[2], _")
     assert ran.outputs[1][0]["data"]["text/plain"] == "42"
     assert ran.outputs[2][0]["data"]["text/plain"] == "('x = 40', 42, 42)"
+
+
+def test_random_numbers_are_the_same_in_every_run(any_kind, run):
+    """Of all three: so that grading again gives the same verdicts."""
+    draw = "import random, numpy, torch\nprint(random.random(), numpy.random.rand(), torch.rand(1))"
+    first = printed(run(any_kind, draw))
+    warm.warm_process(any_kind, fresh=True)
+    assert printed(run(any_kind, draw)) == first
