@@ -116,14 +116,19 @@ def ours(submitted: Path, jobs: int, scheduler: str | None = None) -> dict:
 
 def grade(submitted: Path, jobs: int, scheduler: str | None) -> None:
     """In the process of its own: grade, then print what the benchmark wants to know."""
-    from grading import classrun
+    from rich.console import Console
 
-    results = classrun.run(submitted, [UNIT], jobs=jobs, scheduler=scheduler)
+    from grading.classrun import ClassRun, grade_class
+    from grading.progress import Bar
+
+    run = ClassRun(submitted, (UNIT,), jobs=jobs, scheduler=scheduler)
+    with Bar(len(run.found), Console(stderr=True)) as bar:
+        results = grade_class(run, bar)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     told = {
         "cells": sum(r.cell_seconds for r in results),
         "work": sum(r.seconds for r in results),
-        "full": sum(r.score == max(x.score for x in results) for r in results),
+        "full": sum(all(v.status == "pass" for v in r.verdicts) for r in results),
         "runner_mb": round(kilobytes / 1000),
         "sandbox": results[0].sandbox,
     }
@@ -156,6 +161,7 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
         peer = stock(folder / "stock", count)
         rows.append(figures("nbgrader autograde", count, 1, {"seconds": peer}))
     run = ours(write_class(folder / "ours" / "submitted", count), jobs)
+    assert run["full"] == sum(i % 4 != 3 for i in range(count)), "the right ones get full points"
     rows.append(figures("course grade", count, jobs, run, peer))
     for size in options.sizes:
         run = ours(write_class(folder / f"size-{size}" / "submitted", size), jobs)

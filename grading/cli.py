@@ -98,7 +98,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if not arguments.path.is_file():
         raise CourseError(f"{arguments.path} is not a file: name the notebook to check.")
     data = arguments.path.read_bytes()
-    graded = grade_submission("you", unit_of(arguments.path.name, data), data)
+    # Learners trust themselves, where their machine has no sandbox.
+    graded = grade_submission("you", unit_of(arguments.path.name, data), data, trusted=True)
     for verdict in graded.verdicts:
         print(verdict.text() + "\n")
     for problem in graded.problems:
