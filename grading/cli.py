@@ -134,8 +134,10 @@ def _grade_class(run) -> list:
 
     from grading.classrun import grade_class
     from grading.progress import Bar
+    from grading.sandbox import kernelspec
     from grading.table import print_table
 
+    kernelspec.install()  # judged notebooks name it
     console = Console()
     with Bar(len(run.found), console) as bar:
         results = grade_class(run, bar)

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from grading import flags, kernel
 from grading.exercise import CourseError, Exercise, Unit
 from grading.judge import judge, make_request, verdict
-from grading.sandbox import Limits
+from grading.sandbox import Limits, kernelspec
 from grading.sandbox.session import Cell, Ran, run_cells
 from grading.verdict import Verdict
 
@@ -41,6 +41,7 @@ def run_and_judge(
         if cell.cell_type == "code":
             cell.outputs = [o for item in ran.outputs.get(index, []) if (o := _output(item))]
             cell.outputs += _cut_short(ran, index)
+    _name_kernel(notebook)
     verdicts: list[Verdict] = []
     for exercise in unit.exercises:
         shown = {v.exercise: v.misconception for v in verdicts if v.status != "missing"}
@@ -53,10 +54,16 @@ def run_and_judge(
 
 def refuse(notebook: NotebookNode, unit: Unit, message: str, book: str) -> list[Verdict]:
     """No points for any exercise, for a reason that concerns the whole submission."""
+    _name_kernel(notebook)
     verdicts = [verdict(exercise, 0, "refused", message) for exercise in unit.exercises]
     for exercise, said in zip(unit.exercises, verdicts, strict=True):
         write_verdict(notebook, exercise, said, book)
     return verdicts
+
+
+def _name_kernel(notebook: NotebookNode) -> None:
+    """Whoever opens the judged notebook in Jupyter runs it in the sandbox too."""
+    notebook.metadata["kernelspec"] = dict(kernelspec.METADATA)
 
 
 def cells_to_run(notebook: NotebookNode, unit: Unit, limits: Limits) -> list[Cell]:

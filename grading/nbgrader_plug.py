@@ -20,13 +20,14 @@ from grading.exercise import ROOT, Unit, load_unit, unit_slugs
 from grading.feedback import TEMPLATES, FeedbackPage
 from grading.marking import refuse, run_and_judge
 from grading.release import directories, write_source
-from grading.sandbox import Limits
+from grading.sandbox import Limits, kernelspec
 from grading.verdict import book_address
 
 
 def configure(config: Config) -> None:
     """Plug the course into nbgrader's configuration, and bring the source notebooks up to date."""
     nbgrader_collect.plug_in()
+    kernelspec.install()  # judged notebooks name it
     config.merge(directories(ROOT))
     # The judge replaces nbgrader's repairs: it rebuilds what a learner must not change.
     config.Autograde.exporter_class = "grading.nbgrader_plug.MendingExporter"
