@@ -130,7 +130,7 @@ def deep_evidence(handed: Handed) -> None:
     forge(handed, '"[" * 200_000')
 
 
-@entry("writes arrays that unpack to 10 GB", remarks=TOUCHES, causal_mask=UNREADABLE)
+@entry("writes arrays that unpack to 200 MB", remarks=TOUCHES, causal_mask=UNREADABLE)
 def zip_bomb(handed: Handed) -> None:
     forge(handed, '"{}"', "_bomb()")
     handed.extra("""
