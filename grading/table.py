@@ -44,7 +44,7 @@ def _table(slug: str, results: list[Graded]) -> Table:
     total = sum(exercise.points for exercise in unit.exercises)
     for graded in results:
         marks = [MARKS[v.status] for v in graded.verdicts]
-        table.add_row(graded.student, *marks, f"{graded.score:g}/{total:g}", _why(graded))
+        table.add_row(escape(graded.student), *marks, f"{graded.score:g}/{total:g}", _why(graded))
     return table
 
 
@@ -64,7 +64,9 @@ def _print_remarks(results: list[Graded], console: Console) -> None:
     for graded in results:
         if remark := _remark(graded):
             console.print(
-                f"  [bold]{graded.student}[/]: {escape(remark)}", highlight=False, soft_wrap=True
+                f"  [bold]{escape(graded.student)}[/]: {escape(remark)}",
+                highlight=False,
+                soft_wrap=True,
             )
     counts: Counter = Counter()
     for graded in results:
@@ -82,7 +84,9 @@ def print_changes(changes: list[Change], console: Console) -> None:
         table.add_column(title, overflow="fold")
     for change in changes:
         exercise = change.after.exercise
-        table.add_row(change.student, exercise, *_before_and_after(change.before, change.after))
+        table.add_row(
+            escape(change.student), exercise, *_before_and_after(change.before, change.after)
+        )
     console.print(table if changes else "No points and no misconception would change.")
 
 

@@ -16,15 +16,17 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import util
 from typing import Any
 
 from grading.exercise import CourseError, load_unit
+from grading.sandbox.warm import close_all
 from grading.submission import Graded, grade_submission
 from grading.versions import unit_version
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 Call = tuple[Any, tuple, dict]  # a tag, arguments, options
-PATIENCE = 5.0  # seconds for a task to end in good order
+PATIENCE = 10.0  # seconds for a task and its sandbox to end in good order
 # A Dask worker may run tasks in several threads; a submission wants the process to itself.
 _alone = threading.Lock()
 _stopping = threading.Event()  # set in a worker that was told to end
@@ -54,8 +56,8 @@ def grade_task(student: str, slug: str, data: bytes | None, version: str, **opti
 class LocalWorkers:
     """Processes forked from a fresh one that has imported PyTorch once and run nothing.
 
-    Never from this process: where PyTorch's threads have run, a fork can hang. Where there is no
-    fork at all (Windows), every process starts afresh.
+    Never from this process: where PyTorch's threads have run, a fork can hang. Elsewhere
+    than on Linux every process starts afresh.
     """
 
     def __init__(self, jobs: int | None = None) -> None:
@@ -68,6 +70,7 @@ class LocalWorkers:
         os.environ.update(ONE_THREAD)  # read by libraries when they are loaded
         self._not_ours = set(multiprocessing.active_children())
         self._executor = _pool(self.slots)
+        self.death = BrokenProcessPool
         return self
 
     def __exit__(self, kind: type | None, *_) -> None:
@@ -102,9 +105,9 @@ class LocalWorkers:
 
 
 def _pool(jobs: int) -> Executor:
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
+    forks = sys.platform == "linux"  # macOS has libraries that a fork breaks
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    if forks:
         context.set_forkserver_preload(["grading.workers"])
         _start_forkserver()
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
@@ -112,7 +115,7 @@ def _pool(jobs: int) -> Executor:
 
 def _start_forkserver() -> None:
     """Start the process to fork from; Ctrl-C stays shut out of what it forks until that listens."""
-    from multiprocessing import forkserver  # not on Windows
+    from multiprocessing import forkserver  # Windows has none
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -138,6 +141,8 @@ def _start_worker() -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
+    # The processes of a pool end without `atexit`, which takes a sandbox's folder away elsewhere.
+    util.Finalize(None, close_all, exitpriority=1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -171,7 +176,7 @@ class DaskWorkers:
 
     def __enter__(self) -> "DaskWorkers":
         try:
-            from distributed import Client
+            from distributed import Client, KilledWorker
         except ModuleNotFoundError:
             raise CourseError("--scheduler needs Dask: pip install 'dask[distributed]'.") from None
         try:
@@ -187,7 +192,9 @@ class DaskWorkers:
                 f"--nthreads 1` starts one."
             ) from None
         self.slots = sum(self._client.nthreads().values())
-        self._executor = self._client.get_executor()
+        # Not "pure": a call that is repeated must run again, not bring its old error back.
+        self._executor = self._client.get_executor(pure=False)
+        self.death = KilledWorker
         return self
 
     def __exit__(self, kind: type | None, *_) -> None:
@@ -214,6 +221,7 @@ def run_tasks(
 
     Few calls wait in the workers at a time. If a process dies, those few are run again one by one:
     the call that ends its process then too is reported as Died, the others have lost nothing.
+    (Dask blames what waited behind a killer as well.)
     """
     calls = iter(calls)
     while True:
@@ -224,7 +232,7 @@ def run_tasks(
                 running[_submit(workers, function, call)] = call
             if not running:
                 return
-            yield from _finished(running, suspects)
+            yield from _finished(workers, running, suspects)
         yield from _one_by_one(workers, function, suspects)
 
 
@@ -233,15 +241,17 @@ def _submit(workers, function: Callable, call: Call) -> Future:
     return workers.submit(function, *arguments, **options)
 
 
-def _finished(running: dict[Future, Call], suspects: list[Call]) -> Iterator[tuple[Any, Any]]:
+def _finished(
+    workers, running: dict[Future, Call], suspects: list[Call]
+) -> Iterator[tuple[Any, Any]]:
     """Wait for a result; if a process died, for the end of all, and note which had none."""
     done = _wait(running, FIRST_COMPLETED)
-    if any(isinstance(_outcome(future), BrokenProcessPool) for future in done):
+    if any(isinstance(_outcome(future), workers.death) for future in done):
         done = _wait(running)
     for future in done:
         call = running.pop(future)
         outcome = _outcome(future)
-        if isinstance(outcome, BrokenProcessPool):
+        if isinstance(outcome, workers.death):
             suspects.append(call)
         else:
             yield call[0], outcome
@@ -251,7 +261,7 @@ def _one_by_one(workers, function: Callable, calls: list[Call]) -> Iterator[tupl
     _renew(workers)
     for call in calls:
         outcome = _alone_now(workers, function, call)
-        if isinstance(outcome, BrokenProcessPool):
+        if isinstance(outcome, workers.death):
             _renew(workers)
             outcome = Died("it ended the process that graded it, twice")
         yield call[0], outcome
@@ -260,7 +270,7 @@ def _one_by_one(workers, function: Callable, calls: list[Call]) -> Iterator[tupl
 def _renew(workers) -> None:
     """New processes, one of which has proved that it can run at all."""
     workers.renew()
-    if isinstance(_alone_now(workers, os.getpid, (None, (), {})), BrokenProcessPool):
+    if isinstance(_alone_now(workers, os.getpid, (None, (), {})), workers.death):
         raise CourseError(
             "The processes that grade end as soon as they start. Is there memory left? Fewer "
             "--jobs need less."

@@ -6,12 +6,14 @@ from dataclasses import replace
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from rich.console import Console
 
 from grading import cli, regrade, sample_class
 from grading.marking import cell_of
 from grading.sources import wrong_source
 from grading.store import Result
 from grading.submission import grade_submission
+from grading.table import print_changes
 from tests.grading.books import SLUG, copy_course, course, hand_in, new_gradebook, rows
 from tests.grading.test_gradebook import by_hand, mark_by_hand
 
@@ -158,6 +160,16 @@ def test_what_has_to_be_graded_anew(graded):
     assert regrade._stale(old, "bytes", 1, now) == {"a", "b"}
     assert regrade._stale(None, "bytes", 0, now) == {"a", "b"}
     assert regrade._stale(replace(old, versions=now), "bytes", 0, now) == set()
+
+
+def test_the_table_shows_names_as_they_are_and_says_if_nothing_would_change(graded, capsys):
+    new = graded.verdicts[0]
+    console = Console(width=100)
+    print_changes([regrade.Change("[red]ada", SLUG, None, new)], console)
+    assert "[red]ada" in capsys.readouterr().out
+    assert not regrade.Change("ada", SLUG, new, replace(new, message="In other words.")).matters
+    print_changes([], console)
+    assert "No points and no misconception would change" in capsys.readouterr().out
 
 
 def test_a_person_at_a_terminal_is_asked(monkeypatch):

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from grading import sample_class
 from tests.grading.books import SLUG, copy_course, course, hand_in, rows, start_course
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals whole process groups")
 KILLS = 22
 CHEAP = 96  # submissions that are refused unread: the run is then made of its own steps alone
 
@@ -87,7 +89,15 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_gradebook(
     assert state(tmp_path) == undisturbed
 
 
-def test_a_stopped_run_says_how_to_go_on(tmp_path, unit, right, root, undisturbed):
+@pytest.fixture
+def temporary(monkeypatch):
+    """The folder for temporary files of processes started here; a short name, for sockets."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_a_stopped_run_says_how_to_go_on(tmp_path, unit, right, root, undisturbed, temporary):
     write_class(tmp_path, unit, right)
     process = start_course(*grade(tmp_path), root=root)
     while entries(tmp_path) < 5 and process.poll() is None:
@@ -105,6 +115,7 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path, unit, right, root, undisturbe
     status, said = course(*grade(tmp_path), root=root)
     assert status == 0 and f"{written} as graded before" in said
     assert state(tmp_path) == undisturbed
+    assert not list(temporary.glob("course-*"))
 
 
 def test_ctrl_c_in_a_terminal_ends_all_processes(tmp_path, unit, right, root):

@@ -3,6 +3,7 @@
 import os
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 from nbgrader.api import Gradebook
@@ -93,6 +94,7 @@ class Inline:
     """Workers without processes; some students' tasks fail."""
 
     slots = 1
+    death = BrokenProcessPool
 
     def __init__(self, failing=()):
         self.failing = failing
