@@ -112,6 +112,11 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
+    from grading import startup
+
+    startup.leave_out_grammars()
+    if not arguments.scheduler:
+        startup.worker_context()  # imports PyTorch at the same time as this process does
     from grading import classrun
 
     run = classrun.ClassRun(

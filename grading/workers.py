@@ -21,10 +21,10 @@ from typing import Any
 
 from grading.exercise import CourseError, load_unit
 from grading.sandbox.warm import close_all
+from grading.startup import ONE_THREAD, worker_context
 from grading.submission import Graded, grade_submission
 from grading.versions import unit_version
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 Call = tuple[Any, tuple, dict]  # a tag, arguments, options
 PATIENCE = 10.0  # seconds for a task and its sandbox to end in good order
 # A Dask worker may run tasks in several threads; a submission wants the process to itself.
@@ -54,11 +54,7 @@ def grade_task(student: str, slug: str, data: bytes | None, version: str, **opti
 
 
 class LocalWorkers:
-    """Processes forked from a fresh one that has imported PyTorch once and run nothing.
-
-    Never from this process: where PyTorch's threads have run, a fork can hang. Elsewhere
-    than on Linux every process starts afresh.
-    """
+    """Processes that `startup.worker_context` begins."""
 
     def __init__(self, jobs: int | None = None) -> None:
         self.slots = usable_cores() if jobs is None else jobs
@@ -105,23 +101,7 @@ class LocalWorkers:
 
 
 def _pool(jobs: int) -> Executor:
-    forks = sys.platform == "linux"  # macOS has libraries that a fork breaks
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    if forks:
-        context.set_forkserver_preload(["grading.workers"])
-        _start_forkserver()
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
-
-
-def _start_forkserver() -> None:
-    """Start the process to fork from; Ctrl-C stays shut out of what it forks until that listens."""
-    from multiprocessing import forkserver  # Windows has none
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return ProcessPoolExecutor(jobs, mp_context=worker_context(), initializer=_start_worker)
 
 
 def usable_cores() -> int:

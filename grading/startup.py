@@ -1,0 +1,52 @@
+"""What makes a class run start soon. Imports nothing of the course, so that it can come first."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from multiprocessing.context import BaseContext
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def leave_out_grammars() -> None:
+    """Spare the second that a package spends on the grammar of internet addresses.
+
+    jsonschema, which nbformat imports, wants it for a check that no notebook asks for, and does
+    without where it is not installed.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)
+
+
+def worker_context() -> BaseContext:
+    """How worker processes begin: forked from a fresh process that has imported PyTorch once.
+
+    That process starts here, and imports while the caller does the same. Never forked from the
+    caller: where PyTorch's threads have run, a fork can hang. Elsewhere than on Linux every worker
+    starts afresh; macOS has libraries that a fork breaks.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["grading.startup", "grading.workers"])
+    _start_forkserver()
+    return context
+
+
+def _start_forkserver() -> None:
+    """With one thread, and Ctrl-C shut out of what it forks until that listens."""
+    from multiprocessing import forkserver  # Windows has none
+
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)  # read by libraries when they are loaded
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+if multiprocessing.current_process().name != "MainProcess":
+    leave_out_grammars()
