@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -169,7 +169,8 @@ def grade_class(run: ClassRun, watcher: Watcher) -> list[Graded]:
                 for outcome in outcomes:
                     with uninterrupted():
                         desk.save(outcome)
-                        graded.append(outcome.graded)
+                        # On disk by now: kept here, a large class would fill the memory.
+                        graded.append(replace(outcome.graded, notebook=b""))
                     watcher.add(outcome.graded, outcome.reused)
     except KeyboardInterrupt:
         raise Stopped(

@@ -90,6 +90,9 @@ class WarmProcess:
         except (OSError, ValueError, Unavailable) as error:
             self.close()
             raise Unavailable(str(error)) from None
+        except BaseException:  # Ctrl-C: nothing stays behind
+            self.close()
+            raise
         if not self.hello:
             log = (self._folder / "log").read_text(errors="replace").strip()
             self.close()
