@@ -24,7 +24,7 @@ NAMESPACES, LANDLOCK, TRUSTED = "namespaces", "landlock", "trusted"  # as in ins
 IN_WORDS = {
     NAMESPACES: "bubblewrap: no network, processes and folders of its own, read-only environment",
     LANDLOCK: "Landlock and limits: no network, no files but the environment and its own folder",
-    TRUSTED: "none: submissions run with your rights, on your word (--trusted)",
+    TRUSTED: "none: submissions ran with your rights",
 }
 NO_SANDBOX = (
     "This machine cannot shut submissions in: {reasons}. Install bubblewrap (Debian's and Ubuntu's "
