@@ -1,11 +1,11 @@
 """The `course` command."""
 
 import argparse
-import os
 import sys
 from collections import Counter
 from pathlib import Path
 
+from grading import startup
 from grading.exercise import ROOT, CourseError
 
 # The modules that do the work import torch, Sphinx or nbgrader: each command imports its own, so
@@ -15,8 +15,7 @@ from grading.exercise import ROOT, CourseError
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 only on success."""
     arguments = _parser().parse_args(argv)
-    # nbgrader calls `alembic` and the book `node`: they lie beside this environment's Python.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    startup.find_own_programs()
     try:
         return arguments.run(arguments)
     except CourseError as error:
@@ -112,8 +111,6 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
-    from grading import startup
-
     startup.leave_out_grammars()
     if not arguments.scheduler:
         startup.worker_context()  # imports PyTorch at the same time as this process does

@@ -15,7 +15,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float
 from traitlets.config import Config
 
-from grading import nbgrader_collect, submission
+from grading import nbgrader_collect, startup, submission
 from grading.exercise import ROOT, Unit, load_unit, unit_slugs
 from grading.feedback import TEMPLATES, FeedbackPage
 from grading.marking import refuse, run_and_judge
@@ -26,6 +26,7 @@ from grading.verdict import book_address
 
 def configure(config: Config) -> None:
     """Plug the course into nbgrader's configuration, and bring the source notebooks up to date."""
+    startup.find_own_programs()
     nbgrader_collect.plug_in()
     kernelspec.install()  # judged notebooks name it
     config.merge(directories(ROOT))

@@ -1,12 +1,21 @@
-"""What makes a class run start soon. Imports nothing of the course, so that it can come first."""
+"""What comes before the heavy imports. Imports nothing of the course, so that it can come first."""
 
 import multiprocessing
 import os
 import signal
 import sys
 from multiprocessing.context import BaseContext
+from pathlib import Path
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def find_own_programs() -> None:
+    """Let this process find the programs beside its Python: nbgrader calls `alembic` by its name,
+    and the book's builder `node`."""
+    own = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != own:
+        os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
 
 
 def leave_out_grammars() -> None:

@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from grading import sample_class
 from grading.exercise import ROOT, load_unit
+from grading.marking import cell_of
 from grading.sources import wrong_source
-from grading.submission import cell_of
 
 SIZE = {"width": 880, "height": 720}
 PICTURE = ROOT / "book" / "_static" / "readme.png"

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 
 from grading.exercise import ROOT, CourseError, Exercise, load_unit, unit_slugs
+from grading.marking import cell_of
 from grading.release import release, source_notebook, with_gap
 from grading.sources import solution_source
-from grading.submission import cell_of
 
 
 @pytest.fixture(scope="module")
