@@ -236,7 +236,7 @@ def plan_table(plans: list[TrainingPlan]) -> str:
     kept of one context, in 16 bits, where all else is computed again (Chen et al. 2016).
     """
     figures = [_plan_figures(plan) for plan in plans]
-    head = f"| | {' | '.join(plan.name for plan in plans)} |"
+    head = f"| Plan | {' | '.join(plan.name for plan in plans)} |"
     rule = "| --- |" + " ---: |" * len(plans)
     rows = [f"| {name} | {' | '.join(f[name] for f in figures)} |" for name in figures[0]]
     return "\n".join((head, rule, *rows))

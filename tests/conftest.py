@@ -37,6 +37,23 @@ settings.register_profile(
 settings.load_profile("course")
 
 
+# Tests that run in one process where several do the work (`-n 2 --dist loadgroup`), by what they
+# share: a built book; the number of processes that a user may have. Else a file is a group.
+TOGETHER = {
+    "book": ("tests/book/", "tests/grading/test_feedback.py"),
+    "sandbox": ("tests/grading/hostile/", "tests/grading/sandbox/"),
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give every test its group."""
+    for item in items:
+        file = item.path.relative_to(config.rootpath).as_posix()
+        groups = [name for name, paths in TOGETHER.items() if file.startswith(paths)]
+        item.add_marker(pytest.mark.xdist_group(groups[0] if groups else file))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """A folder `shared/data` beside the repository with samples of public files; skips without."""
