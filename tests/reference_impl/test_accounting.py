@@ -175,7 +175,7 @@ def test_the_table_has_a_column_for_each_plan():
         TrainingPlan("large", LLAMA2_70B, 1.4e12, A100, n_machines=1024, utilisation=0.5),
     ]
     lines = [line.strip("| ").split(" | ") for line in plan_table(plans).splitlines()]
-    assert lines[0] == ["small", "large"] and lines[1] == ["---", "---:", "---:"]
+    assert lines[0] == ["Plan", "small", "large"] and lines[1] == ["---", "---:", "---:"]
     table = {name: cells for name, *cells in lines[2:]}
     assert table["Parameters"] == ["1.10 billion", "68.98 billion"]
     assert table["in embedding and output"] == ["11.9%", "0.8%"]  # 2 * 32000 * d_model
