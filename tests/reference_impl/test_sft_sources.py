@@ -558,7 +558,7 @@ def test_a_csv_without_its_header_or_rows_is_refused(written, data, what):
         list(InstructGPTSamples(written(data), on_error="skip"))
 
 
-@pytest.mark.parametrize("reader", set(READERS.values()))
+@pytest.mark.parametrize("reader", dict.fromkeys(READERS.values()))
 def test_a_missing_file_is_named(reader, tmp_path):
     with pytest.raises(FileNotFoundError, match="no file .*nothing.*: give the path of the public"):
         list(reader(tmp_path / "nothing"))
