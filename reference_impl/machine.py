@@ -1,6 +1,8 @@
 """What a machine can do: arithmetic and memory traffic a second, from a data sheet or measured."""
 
+import ctypes
 import math
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +36,22 @@ class Machine:
 # NVIDIA's data sheets: 16-bit matrix products without sparsity, and the bandwidth of the memory.
 A100 = Machine("A100 SXM 80 GB", 312e12, 2.039e12, 80e9)
 H100 = Machine("H100 SXM 80 GB", 989e12, 3.35e12, 80e9)
+
+
+MMAP_THRESHOLD = -3  # the number of this setting in glibc's malloc.h
+
+
+def return_freed_memory(at_least: int = 2**16) -> bool:
+    """From now on, give memory of `at_least` bytes back to the system when its tensor is freed.
+
+    glibc otherwise keeps most of it, in pieces that often fit no later tensor: the process holds
+    more than its tensors. The price is time: each new tensor gets fresh pages, which the system
+    clears first. Returns whether it was done: elsewhere than under glibc nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and mallopt(MMAP_THRESHOLD, at_least) == 1
 
 
 def measure_machine(width: int = 1024, n_bytes: int = 2**27, repeats: int = 5) -> Machine:
@@ -72,14 +90,22 @@ class Rates:
     side (True), the seconds of a floating-point operation by rows, inner size and columns.
     `passes` holds for each kind of all other operations the seconds of a byte by how many bytes
     are read and written; a kind that is not in it was only seen small, and is all overhead.
+    `slowdown` is how many times longer a whole step takes than the sum of its operations timed
+    alone. Alone, an operation writes its result where the last one was: in memory that the
+    process holds already and the caches know. In a step that memory is often fresh, and the
+    system must find and clear each page of it. Whatever else a step adds is in it, too.
     """
 
     overhead: float
     products: dict[bool, dict[tuple[int, ...], float]]
     passes: dict[str, dict[int, float]]
+    slowdown: float = 1.0
 
     def seconds(self, operation: Operation) -> float:
-        """The time of an operation, between the measured sizes by interpolation."""
+        """The time of an operation in a step, between the measured sizes by interpolation."""
+        return self.slowdown * self._seconds_alone(operation)
+
+    def _seconds_alone(self, operation: Operation) -> float:
         if operation.view or (not operation.product and operation.kind not in self.passes):
             return self.overhead
         if (sizes := operation.product) is not None:
@@ -123,18 +149,25 @@ SAMPLES = [  # one block at sizes from small to large: (config, batch, seq)
     (ModelConfig(5000, 700, 320, 1, 5, n_kv_heads=1, head_dim=64, d_ff=900), 3, 700),
     (ModelConfig(9000, 1500, 640, 1, 10, n_kv_heads=5, head_dim=64, d_ff=1700), 1, 1500),
 ]
+STEPS = [  # whole models, of several blocks: (config, batch, seq)
+    (ModelConfig(1500, 150, 160, 5, 5, n_kv_heads=1, head_dim=32, d_ff=420), 3, 150),
+    (ModelConfig(3000, 330, 320, 3, 5, n_kv_heads=5, head_dim=64, d_ff=900), 2, 330),
+    (ModelConfig(12000, 180, 448, 7, 7, n_kv_heads=7, head_dim=64, d_ff=1200), 2, 180),
+]
 
 
 def measure_rates(
     samples=SAMPLES,
+    steps=STEPS,
     sizes=(16, 64, 256, 1024),
     repeats: int = 2,
     clock: Clock = time.perf_counter,
 ) -> Rates:
     """Time every kind of operation of a training step alone, and matrix products on a grid.
 
-    Takes about a minute. `samples` only say with which shapes the operations are timed. On a busy
-    machine take one thread and `time.process_time` as the clock.
+    Takes about a minute. `samples` only say with which shapes the operations are timed; `steps`
+    are timed whole, for the slowdown. On a busy machine take one thread and `time.process_time`
+    as the clock.
     """
     recorded = [record_step(*sample)[0] for sample in samples]
     rates = Rates(
@@ -146,7 +179,9 @@ def measure_rates(
         measure_passes([operation for step in recorded for operation in step], repeats, clock),
     )
     small = [(recorded[i], measure_step(*samples[i], repeats, clock)) for i in (1, 2)]
-    return replace(rates, overhead=left_over(rates, small))
+    rates = replace(rates, overhead=left_over(rates, small))
+    whole = [(record_step(*step)[0], measure_step(*step, repeats, clock)) for step in steps]
+    return replace(rates, slowdown=slowdown(rates, whole))
 
 
 def measure_step(config: ModelConfig, batch: int, seq: int, repeats: int, clock: Clock) -> float:
@@ -154,7 +189,8 @@ def measure_step(config: ModelConfig, batch: int, seq: int, repeats: int, clock:
     model = Decoder(config)
     optimizer = AdamW(decay_groups(model, 0.1))
     token_ids = torch.zeros(batch, seq, dtype=torch.int64)
-    return typical(run_step, lambda: [model, optimizer, token_ids], 0, repeats, clock)
+    n_bytes = record_step(config, batch, seq)[1]  # says only how often the step is timed
+    return typical(run_step, lambda: [model, optimizer, token_ids], n_bytes, repeats, clock)
 
 
 def left_over(rates: Rates, steps: list[tuple[tuple[Operation, ...], float]]) -> float:
@@ -165,6 +201,11 @@ def left_over(rates: Rates, steps: list[tuple[tuple[Operation, ...], float]]) ->
     """
     left = [seconds - sum(map(rates.seconds, operations)) for operations, seconds in steps]
     return max(sum(left), 0.0) / sum(len(operations) for operations, _ in steps)
+
+
+def slowdown(rates: Rates, steps: list[tuple[tuple[Operation, ...], float]]) -> float:
+    """How many times longer steps take, given with their seconds, than `rates` say: the median."""
+    return median(seconds / sum(map(rates.seconds, operations)) for operations, seconds in steps)
 
 
 def measure_products(
