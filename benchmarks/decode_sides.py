@@ -1,5 +1,6 @@
 """The sides of bench_decode.py: each gives a function from a prompt to the times of its tokens."""
 
+import importlib
 import json
 import subprocess
 import time
@@ -89,9 +90,10 @@ def llama_run(python: str, threads: int) -> Run:
 
 def llama_child(path: str, threads: int, ids: list[int], n: int) -> None:
     """Child process: generate greedily with llama.cpp, print when each token came."""
-    from llama_cpp import Llama
-
-    llama = Llama(path, n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False)
+    llama_cpp = importlib.import_module("llama_cpp")  # in an environment of its own, if at all
+    llama = llama_cpp.Llama(
+        path, n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False
+    )
     tokens = llama.generate(ids, top_k=1, temp=0.0, repeat_penalty=1.0)
     print(json.dumps([time.perf_counter() for _ in islice(tokens, n)]))
 

@@ -223,7 +223,7 @@ def leak(handed: Handed) -> None:
         import gc
         gc.disable()
         leaked = globals().setdefault("leaked", [])
-        while True: leaked.append(torch.ones(2**24))
+        while True: leaked.append(torch.ones(2**26))
         """)
 
 

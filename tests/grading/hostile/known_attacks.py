@@ -86,9 +86,10 @@ def gradebook_update(handed: Handed) -> None:
 )
 def reads_notebooks(handed: Handed) -> None:
     handed.inside("""
-        import os
+        import os, sys  # packages of the environment bring notebooks of their own
         found = [name for top in (".", "..", "/home", "/tmp", "/srv", "/proc/1/cwd")
-                 for _, _, names in os.walk(top) for name in names if name.endswith(".ipynb")]
+                 for path, _, names in os.walk(top) if not path.startswith(sys.prefix)
+                 for name in names if name.endswith(".ipynb")]
         assert found, "no notebook"
         """)
 

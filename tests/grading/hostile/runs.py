@@ -108,8 +108,15 @@ class _Silent:
 def course(submitted: Path, jobs: int = 1) -> dict[str, Outcome]:
     """A class run as `course grade` makes it."""
     os.environ["PATH"] = PATH
-    graded = classrun.grade_class(_Run(submitted, (UNIT.slug,), jobs=jobs), _Silent())
-    return {g.student: _of(g) for g in graded}
+    run = _Run(submitted, (UNIT.slug,), jobs=jobs)
+    graded = classrun.grade_class(run, _Silent())
+    return {g.student: _of(g, _written(run, g)) for g in graded}
+
+
+def _written(run: classrun.ClassRun, graded: Graded) -> bytes:
+    """The judged notebook as the run has left it; of a name that is no folder's there is none."""
+    path = run.autograded / graded.student / graded.unit / f"{graded.unit}.ipynb"
+    return path.read_bytes() if path.is_file() else b""
 
 
 def landlock(submitted: Path, students: set[str], monkeypatch) -> dict[str, Outcome]:
@@ -120,12 +127,12 @@ def landlock(submitted: Path, students: set[str], monkeypatch) -> dict[str, Outc
         grade_submission(f.student, f.unit, f.data, 0, "", f.reason, f.remarks, limits=LIMITS)
         for f in found
     )
-    return {g.student: _of(g) for g in graded}
+    return {g.student: _of(g, g.notebook) for g in graded}
 
 
-def _of(graded: Graded) -> Outcome:
+def _of(graded: Graded, notebook: bytes) -> Outcome:
     verdicts = [(v.score, v.status, v.message) for v in graded.verdicts]
-    return Outcome(verdicts, "\n".join(graded.problems), graded.notebook.decode())
+    return Outcome(verdicts, "\n".join(graded.problems), notebook.decode())
 
 
 # --- stock nbgrader -----------------------------------------------------------------------------

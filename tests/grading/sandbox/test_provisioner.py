@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -124,6 +126,12 @@ def test_nothing_is_left_when_the_kernel_is_shut_down(kind):
     assert _folders() <= folders
 
 
+def result_of(function):
+    """What a coroutine function returns; in a thread, for in ours a browser may have a loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(function())).result()
+
+
 def _folders():
     return set(Path(tempfile.gettempdir()).glob("course-kernel-*"))
 
@@ -164,7 +172,7 @@ def test_a_restart_is_a_new_process(kind):
         await manager.shutdown_kernel(now=True)
         return seen
 
-    first, second = asyncio.run(pids())
+    first, second = result_of(pids)
     assert first.endswith("False)") and second.endswith("False)")
 
 
@@ -183,7 +191,8 @@ def test_a_jupyter_server_runs_it(tmp_path):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen(command, cwd=tmp_path, **quiet)
     try:
-        answer = asyncio.run(_ask(f"127.0.0.1:{port}", "import os; print(os.getuid())"))
+        code = "import os; print(os.getuid())"
+        answer = result_of(partial(_ask, f"127.0.0.1:{port}", code))
     finally:
         server.terminate()
         server.wait()
