@@ -92,12 +92,17 @@ class LocalWorkers:
 
     def _stop_tasks(self) -> None:
         """End the tasks that run, so that nobody waits for a learner's endless loop."""
+        calls = getattr(self._executor, "_call_queue", None)
         self._executor.shutdown(wait=False, cancel_futures=True)
         processes = set(multiprocessing.active_children()) - self._not_ours
         for process in processes:
             process.terminate()
         for process in processes:
             process.join(2 * PATIENCE)
+        if calls is not None:
+            # A notebook half written to a process that is gone would be waited for, for ever:
+            # nobody reads the pipe, but this end of it is open.
+            calls._reader.close()
 
 
 def _pool(jobs: int) -> Executor:
