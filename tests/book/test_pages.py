@@ -92,10 +92,13 @@ def note(visit: Visit, message) -> None:
 
 # --- what is asked of the page -------------------------------------------------------------------
 
-# Letters are loaded, and what follows from their size is drawn.
+# Letters are loaded, what follows from their size is drawn, and what fades in is there.
 SETTLED = """document.fonts.ready.then(() => new Promise(
   done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))
-))"""
+)).then(() => Promise.allSettled(document.getAnimations()
+  .filter(each => each.effect.getComputedTiming().endTime < Infinity)
+  .map(each => each.finished)))
+.then(() => null)"""
 
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
 

@@ -41,7 +41,11 @@ def cluster(tmp_path_factory):
         for process in reversed(started):
             process.send_signal(signal.SIGINT)
         for process in reversed(started):
-            process.wait(30)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:  # Dask's own goodbye may hang; it is not tested here
+                process.kill()
+                process.wait()
 
 
 def write_class(home, unit, right):

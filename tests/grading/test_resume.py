@@ -132,7 +132,7 @@ def test_ctrl_c_in_a_terminal_ends_all_processes(tmp_path, unit, right, root):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=60)  # not before the last process has let go of stdout
-    assert process.returncode == 130 and b"Traceback" not in said, said
+    assert process.returncode == 130 and b"Traceback" not in said, said.decode()
     with pytest.raises(ProcessLookupError):
         for _ in range(100):
             os.killpg(process.pid, 0)
