@@ -15,7 +15,6 @@ seconds over the wall seconds of all workers. Writes results/grading.json.
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -34,7 +33,6 @@ from grading.release import source_notebook
 from grading.sources import wrong_source
 
 UNIT = "05_attention"
-HERE = Path(__file__).resolve()
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -68,14 +66,18 @@ def write_class(folder: Path, students: int) -> Path:
 # --- the two ways ---------------------------------------------------------------------------------
 
 
-def wall(command: list[str], **options) -> tuple[float, str]:
-    """Seconds of a whole process, and what it printed."""
-    start = time.perf_counter()
-    done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
-    return seconds, done.stdout
+def wall(command: list[str], **options) -> tuple[float, int]:
+    """Seconds of a whole process, and the most memory in MB that it held."""
+    with tempfile.TemporaryFile() as log:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)  # else it would be waited for again
+        if process.returncode:
+            log.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{log.read().decode()}")
+    return seconds, round(usage.ru_maxrss / 1000)
 
 
 def stock(folder: Path, students: int) -> float:
@@ -107,32 +109,18 @@ def skip_demonstrations(path: Path) -> None:
 
 
 def ours(submitted: Path, jobs: int, scheduler: str | None = None) -> dict:
-    """Grade in a process of its own; its wall seconds and what it says of itself."""
-    command = [sys.executable, str(HERE), "--grade", str(submitted), "--jobs", str(jobs)]
-    command += ["--scheduler", scheduler] if scheduler else []
-    seconds, printed = wall(command, env={**os.environ, "PATH": PATH})
-    return {**json.loads(printed.splitlines()[-1]), "seconds": seconds}
-
-
-def grade(submitted: Path, jobs: int, scheduler: str | None) -> None:
-    """In the process of its own: grade, then print what the benchmark wants to know."""
-    from rich.console import Console
-
-    from grading.classrun import ClassRun, grade_class
-    from grading.progress import Bar
-
-    run = ClassRun(submitted, (UNIT,), jobs=jobs, scheduler=scheduler)
-    with Bar(len(run.found), Console(stderr=True)) as bar:
-        results = grade_class(run, bar)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = {
-        "cells": sum(r.cell_seconds for r in results),
-        "work": sum(r.seconds for r in results),
-        "full": sum(all(v.status == "pass" for v in r.verdicts) for r in results),
-        "runner_mb": round(kilobytes / 1000),
-        "sandbox": results[0].sandbox,
+    """`course grade`: its seconds and memory, and from what it keeps, the learners' share."""
+    course = Path(sys.executable).with_name("course")
+    command = [str(course), "grade", UNIT, "--submitted", str(submitted), "--jobs", str(jobs)]
+    seconds, megabytes = wall(command + (["--scheduler", scheduler] if scheduler else []))
+    kept = (submitted.parent / "grading_store" / "results").glob("*.json")
+    results = [json.loads(path.read_text(encoding="utf-8"))["graded"] for path in kept]
+    return {
+        "seconds": seconds,
+        "runner_mb": megabytes,
+        "cells": sum(result["cell_seconds"] for result in results),
+        "full": sum(all(v["status"] == "pass" for v in r["verdicts"]) for r in results),
     }
-    print(json.dumps(told))
 
 
 # --- the rows -------------------------------------------------------------------------------------
@@ -203,11 +191,7 @@ def main() -> None:
     parser.add_argument("--dask-students", type=int, default=200)
     parser.add_argument("--skip-stock", action="store_true")
     parser.add_argument("--skip-dask", action="store_true")
-    parser.add_argument("--grade", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--scheduler", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.grade:
-        return grade(options.grade, options.jobs, options.scheduler)
     with tempfile.TemporaryDirectory(prefix="bench-grading-") as folder:
         rows = measure(options, Path(folder))
     print_rows(rows)

@@ -101,7 +101,9 @@ class ClassRun:
 
     def workers(self) -> LocalWorkers | DaskWorkers:
         """Where submissions are graded."""
-        return DaskWorkers(self.scheduler) if self.scheduler else LocalWorkers(self.jobs)
+        if self.scheduler:
+            return DaskWorkers(self.scheduler)
+        return LocalWorkers(self.jobs, sandboxed=True)
 
     @property
     def _url(self) -> str:
@@ -122,12 +124,12 @@ class ClassRun:
         """The key of a submission's result, which all that decides it goes into."""
         settings = {**self.options(item), "limits": LIMITS.as_dict()}
         version = unit_version(load_unit(item.unit))
-        return key_of(digest(item.data), item.unit, version=version, **settings)
+        return key_of(digest(item.content()), item.unit, version=version, **settings)
 
     def result(self, item: Found, graded: Graded) -> Result:
         """What the store keeps of a submission."""
         versions = exercise_versions(load_unit(item.unit))
-        return Result(self.key(item), digest(item.data), self.seed, versions, graded)
+        return Result(self.key(item), digest(item.content()), self.seed, versions, graded)
 
     def grade(self, items: Iterable[Found]) -> Iterator[tuple[Found, Graded | BaseException]]:
         """Grade submissions anew; in the order in which they end."""
@@ -142,7 +144,7 @@ class ClassRun:
                 yield item, outcome
 
     def _arguments(self, item: Found) -> tuple:
-        return item.student, item.unit, item.data, unit_version(load_unit(item.unit))
+        return item.student, item.unit, item.content(), unit_version(load_unit(item.unit))
 
 
 @dataclass(frozen=True)

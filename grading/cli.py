@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 only on success."""
     arguments = _parser().parse_args(argv)
     startup.find_own_programs()
+    startup.end_quickly()
     try:
         return arguments.run(arguments)
     except CourseError as error:
@@ -113,7 +114,11 @@ def _check(arguments: argparse.Namespace) -> int:
 def _grade(arguments: argparse.Namespace) -> int:
     startup.leave_out_grammars()
     if not arguments.scheduler:
-        startup.worker_context()  # imports PyTorch at the same time as this process does
+        from grading.sandbox import shared
+
+        # Both import PyTorch at the same time as this process does.
+        shared.door()
+        startup.worker_context()
     from grading import classrun
 
     run = classrun.ClassRun(

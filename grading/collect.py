@@ -7,10 +7,12 @@ executed here: a link, a device, a path that leaves the student's folder is refu
 
 import os
 import stat
+import tempfile
 import unicodedata
+import weakref
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -40,15 +42,51 @@ class Found:
 
     student: str
     unit: str
-    data: bytes | None
+    data: "bytes | Kept | None"
     reason: str = ""
     remarks: tuple[str, ...] = ()
     submitted_at: datetime | None = None
 
+    def content(self) -> bytes | None:
+        """The bytes of the notebook, wherever they are kept."""
+        return self.data.read() if isinstance(self.data, Kept) else self.data
+
+
+class Shelf:
+    """A file without a name for the bytes of a whole class, which would fill the memory."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()
+        weakref.finalize(self, self.file.close)
+
+    def keep(self, item: Found) -> Found:
+        """The same notebook, with its bytes in the file."""
+        if not isinstance(item.data, bytes):
+            return item
+        start = self.file.seek(0, os.SEEK_END)
+        self.file.write(item.data)
+        return replace(item, data=Kept(self, start, len(item.data)))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where bytes are on a shelf."""
+
+    shelf: Shelf
+    start: int
+    size: int
+
+    def read(self) -> bytes:
+        """The bytes."""
+        self.shelf.file.seek(self.start)
+        return self.shelf.file.read(self.size)
+
 
 def find(submitted: Path, units: list[str]) -> list[Found]:
-    """What was handed in of these units, by student and unit."""
-    found = [item for folder in students(submitted) for item in of_student(folder, units)]
+    """What was handed in of these units, by student and unit; read now, and kept on disk."""
+    shelf = Shelf()
+    each = (item for folder in students(submitted) for item in of_student(folder, units))
+    found = [shelf.keep(item) for item in each]
     if not found:
         names = ", ".join(units)
         raise CourseError(f"{submitted} has no submission of {names} (STUDENT/UNIT/UNIT.ipynb).")

@@ -20,6 +20,7 @@ from nbgrader import utils
 from nbgrader.api import (
     Assignment,
     Base,
+    Comment,
     Grade,
     Gradebook,
     GradeCell,
@@ -57,7 +58,10 @@ class GradebookWriter:
         except (ArgumentError, OperationalError, ModuleNotFoundError) as error:
             raise CourseError(f"The gradebook cannot be opened ({error}). Look at --db.") from None
         # "rollback_only": a commit inside writes to the database, and stays in our transaction.
-        session = sessionmaker(self._connection, join_transaction_mode="rollback_only")
+        # Nobody else's commits are seen inside it, so that nothing need be read anew after ours.
+        session = sessionmaker(
+            self._connection, join_transaction_mode="rollback_only", expire_on_commit=False
+        )
         self._book.db = scoped_session(session)
         return self
 
@@ -137,6 +141,7 @@ class GradebookWriter:
             times = {"timestamp": submitted_at} if submitted_at else {}
             book.update_or_create_submission(graded.unit, graded.student, **times)
             _Scores(book, review).preprocess(notebook, _resources(graded.unit, graded.student))
+            book.db.commit()
 
     def _path(self, graded: Graded) -> Path:
         return self.autograded / graded.student / graded.unit / f"{graded.unit}.ipynb"
@@ -221,6 +226,29 @@ class _Cells(SaveCells):
         return nb, resources
 
 
+class _Fetched:
+    """One submission's grades and comments, read and written at once; nbgrader asks for each one,
+    and commits behind it."""
+
+    def __init__(self, book: Gradebook, slug: str, student: str) -> None:
+        self.db = self
+        submission = book.find_submission(slug, student)
+        [notebook] = submission.notebooks
+        self._grades = {grade.name: grade for grade in notebook.grades}
+        self._comments = {comment.name: comment for comment in notebook.comments}
+
+    def find_grade(self, cell: str, *_: str) -> Grade:
+        """The grade of a cell of this submission."""
+        return self._grades[cell]
+
+    def find_comment(self, cell: str, *_: str) -> Comment:
+        """The comment on a cell of this submission."""
+        return self._comments[cell]
+
+    def commit(self) -> None:
+        """Nothing yet: all of it together at the end."""
+
+
 class _Scores(SaveAutoGrades):
     """nbgrader's SaveAutoGrades, in a gradebook that is open already."""
 
@@ -233,6 +261,7 @@ class _Scores(SaveAutoGrades):
         """As nbgrader's, without opening and closing the gradebook."""
         self.notebook_id = self.assignment_id = resources["nbgrader"]["assignment"]
         self.student_id = resources["nbgrader"]["student"]
+        self.gradebook = _Fetched(self.gradebook, self.assignment_id, self.student_id)
         return NbGraderPreprocessor.preprocess(self, nb, resources)
 
     def _add_score(self, cell: NotebookNode, resources: dict) -> None:

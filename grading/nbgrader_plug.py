@@ -12,7 +12,7 @@ from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat import NotebookNode
 from nbgrader import preprocessors as stock
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Bool, Float
+from traitlets import Bool, Float, Int
 from traitlets.config import Config
 
 from grading import nbgrader_collect, startup, submission
@@ -68,7 +68,7 @@ class MendingExporter(NotebookExporter):
     def _mended(self, unit: Unit) -> NotebookNode:
         found = self.parent.found
         try:
-            data = submission.read_notebook(found.data, found.reason)
+            data = submission.read_notebook(found.content(), found.reason)
             notebook, remarks = submission.mend(data, unit), found.remarks
         except submission.Unreadable as error:
             notebook, remarks = submission.blank(unit), [*found.remarks, str(error)]
@@ -87,6 +87,8 @@ class ExecuteAndJudge(NbGraderPreprocessor):
         config=True
     )
 
+    memory_mb = Int(Limits.memory_mb, help="memory that a submission may use").tag(config=True)
+
     def preprocess(self, nb: NotebookNode, resources: dict):
         """Run and judge one notebook; each check cell ends with its verdict as only output."""
         unit = load_unit(resources["nbgrader"]["assignment"])
@@ -94,7 +96,7 @@ class ExecuteAndJudge(NbGraderPreprocessor):
         if reason := nb.metadata.pop("course_refused", None):
             refuse(nb, unit, str(reason), book)
             return nb, resources
-        limits = Limits(cap_seconds=self.cap_seconds)
+        limits = Limits(cap_seconds=self.cap_seconds, memory_mb=self.memory_mb)
         _, ran = run_and_judge(nb, unit, submission.SEED, book, limits, self.trusted)
         submission.note(nb, ran.problems)
         for problem in ran.problems:

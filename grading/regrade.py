@@ -63,7 +63,7 @@ def plan(run: ClassRun, store: Store, ledger: Ledger) -> list[Plan]:
         key = ledger.key(item.student, item.unit)
         old = store.get(key, item.student) if key else None
         versions = exercise_versions(load_unit(item.unit))
-        plans.append(Plan(item, old, _stale(old, digest(item.data), run.seed, versions)))
+        plans.append(Plan(item, old, _stale(old, digest(item.content()), run.seed, versions)))
     return plans
 
 

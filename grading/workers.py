@@ -20,7 +20,8 @@ from multiprocessing import util
 from typing import Any
 
 from grading.exercise import CourseError, load_unit
-from grading.sandbox.warm import close_all
+from grading.sandbox import shared
+from grading.sandbox.warm import close_all, fork_from
 from grading.startup import ONE_THREAD, worker_context
 from grading.submission import Graded, grade_submission
 from grading.versions import unit_version
@@ -54,9 +55,11 @@ def grade_task(student: str, slug: str, data: bytes | None, version: str, **opti
 
 
 class LocalWorkers:
-    """Processes that `startup.worker_context` begins."""
+    """Processes that `startup.worker_context` begins; submissions run in forks of one warm process
+    if `sandboxed`."""
 
-    def __init__(self, jobs: int | None = None) -> None:
+    def __init__(self, jobs: int | None = None, sandboxed: bool = False) -> None:
+        self.sandboxed = sandboxed
         self.slots = usable_cores() if jobs is None else jobs
         if self.slots < 1:
             raise CourseError(f"--jobs {jobs}: at least one process is needed.")
@@ -65,7 +68,7 @@ class LocalWorkers:
         self._before = {name: os.environ.get(name) for name in ONE_THREAD}
         os.environ.update(ONE_THREAD)  # read by libraries when they are loaded
         self._not_ours = set(multiprocessing.active_children())
-        self._executor = _pool(self.slots)
+        self._executor = self._pool()
         self.death = BrokenProcessPool
         return self
 
@@ -73,6 +76,8 @@ class LocalWorkers:
         if kind is not None:
             self._stop_tasks()
         self._executor.shutdown(wait=True, cancel_futures=True)
+        if self.sandboxed:
+            shared.close()
         for name, value in self._before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
@@ -88,7 +93,12 @@ class LocalWorkers:
     def renew(self) -> None:
         """New processes in the place of a pool that broke."""
         self._executor.shutdown(wait=True, cancel_futures=True)
-        self._executor = _pool(self.slots)
+        self._executor = self._pool()
+
+    def _pool(self) -> Executor:
+        door = shared.door() if self.sandboxed else None
+        told = {"initializer": _start_worker, "initargs": (door,)}
+        return ProcessPoolExecutor(self.slots, mp_context=worker_context(), **told)
 
     def _stop_tasks(self) -> None:
         """End the tasks that run, so that nobody waits for a learner's endless loop."""
@@ -99,14 +109,10 @@ class LocalWorkers:
             process.terminate()
         for process in processes:
             process.join(2 * PATIENCE)
-        if calls is not None:
+        if calls is not None and sys.version_info < (3, 11, 5):
             # A notebook half written to a process that is gone would be waited for, for ever:
-            # nobody reads the pipe, but this end of it is open.
+            # nobody reads the pipe, but this end of it is open. Later Pythons close it themselves.
             calls._reader.close()
-
-
-def _pool(jobs: int) -> Executor:
-    return ProcessPoolExecutor(jobs, mp_context=worker_context(), initializer=_start_worker)
 
 
 def usable_cores() -> int:
@@ -116,7 +122,7 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _start_worker() -> None:
+def _start_worker(door: str | None) -> None:
     import torch
 
     torch.set_num_threads(1)
@@ -126,6 +132,7 @@ def _start_worker() -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
+    fork_from(door)
     # The processes of a pool end without `atexit`, which takes a sandbox's folder away elsewhere.
     util.Finalize(None, close_all, exitpriority=1)
     threading.Thread(target=_end_with_parent, daemon=True).start()

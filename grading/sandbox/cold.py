@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grading.sandbox import Limits, warm
+from grading.sandbox.program import environment
 from grading.sandbox.tree import write_tree
 
 
@@ -24,7 +25,7 @@ def run(job: bytes, limits: Limits, heard: Callable[[bytes], float]) -> warm.End
         work, inside = folder / "work", write_tree(folder / "inside")
         work.mkdir()
         (folder / "job").write_bytes(job)
-        told = {**os.environ, **warm.environment(str(work), str(inside))}
+        told = {**os.environ, **environment(str(work), str(inside))}
         told["PATH"] = os.environ.get("PATH", "")
         module = "grading.sandbox.inside.once"
         command = [sys.executable, "-P", "-m", module, str(folder / "job"), str(work)]

@@ -22,6 +22,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from grading.sandbox import Limits, bubblewrap, warm
 from grading.sandbox.inside.walls import NOBODY
+from grading.sandbox.program import OWN_ENVIRONMENT, environment
 from grading.sandbox.tree import write_tree
 
 STOP_SECONDS = 2.0
@@ -53,16 +54,16 @@ class SandboxProvisioner(LocalProvisioner):
         python = [sys.executable, "-P", "-m", "grading.sandbox.inside.kernel", kind]
         if kind == warm.NAMESPACES:
             self._tell(sockets, bubblewrap.SOCKETS)
-            told = warm.environment(bubblewrap.WORK, bubblewrap.INSIDE)
+            told = environment(bubblewrap.WORK, bubblewrap.INSIDE)
             program = bubblewrap.command(bubblewrap.find(), inside, told, sockets)
             file = f"{bubblewrap.SOCKETS}/connection.json"
-            return [*program, *python, bubblewrap.WORK, file, limits], warm.OWN_ENVIRONMENT
+            return [*program, *python, bubblewrap.WORK, file, limits], OWN_ENVIRONMENT
         self._tell(sockets, str(sockets))
         work = self.folder / "work"
         work.mkdir(mode=0o700, exist_ok=True)
         _give_away(work)
         arguments = [str(work), str(sockets / "connection.json"), limits]
-        told = warm.environment(str(work), str(inside))
+        told = environment(str(work), str(inside))
         return [*python, *arguments, str(inside), *bubblewrap.readable_paths()], told
 
     def _tell(self, sockets: Path, place: str) -> None:

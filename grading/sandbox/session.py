@@ -148,7 +148,10 @@ def _forked(kind: str) -> Callable:
 
     def run(job: bytes, limits: Limits, heard: Callable) -> warm.End:
         try:
-            return warm.warm_process(kind).run(job, limits, heard)
+            try:
+                return warm.warm_process(kind).run(job, limits, heard)
+            except warm.Gone:
+                return warm.warm_process(kind, fresh=True).run(job, limits, heard)
         except warm.Unavailable as error:
             warm.warm_process(kind, fresh=True)
             return warm.End(1, f"the sandbox broke ({error})")

@@ -4,23 +4,21 @@ import atexit
 import json
 import os
 import select
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from grading.exercise import CourseError
-from grading.sandbox import Limits, bubblewrap
-from grading.sandbox.tree import write_tree
+from grading.sandbox import Limits
+from grading.sandbox.program import LANDLOCK, NAMESPACES, TRUSTED, Program, Unavailable
 
-NAMESPACES, LANDLOCK, TRUSTED = "namespaces", "landlock", "trusted"  # as in inside/walls.py
 IN_WORDS = {
     NAMESPACES: "bubblewrap: no network, processes and folders of its own, read-only environment",
     LANDLOCK: "Landlock and limits: no network, no files but the environment and its own folder",
@@ -32,30 +30,6 @@ NO_SANDBOX = (
     "because you trust everyone who wrote them, add --trusted."
 )
 START_SECONDS = 120.0
-OWN_ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}  # bubblewrap's
-
-
-class Unavailable(RuntimeError):
-    """This kind of sandbox does not work here; the message says why."""
-
-
-def environment(work: str, inside: str) -> dict[str, str]:
-    """What the process inside is told: nothing of the user's own environment."""
-    one_thread = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": work,
-        "USER": "learner",
-        "TMPDIR": work,
-        "PYTHONPATH": inside,
-        "PYTHONHASHSEED": "0",  # the same order of sets in every run
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MPLCONFIGDIR": work,
-        **dict.fromkeys(one_thread, "1"),
-    }
 
 
 @dataclass(frozen=True)
@@ -66,26 +40,26 @@ class End:
     why: str | None = None
 
 
-class WarmProcess:
-    """A zygote in one kind of sandbox. Raises Unavailable where that kind does not work."""
+class Gone(Unavailable):
+    """The warm process had ended before it was asked for anything."""
 
-    def __init__(self, kind: str) -> None:
+
+class WarmProcess:
+    """A warm process, and one job at a time in it: one of its own, or a fork of the one that
+    listens at `door`. Raises Unavailable where it does not work.
+    """
+
+    def __init__(self, kind: str, door: Path | None = None) -> None:
         self.kind = kind
-        self._folder = Path(tempfile.mkdtemp(prefix="course-sandbox-"))
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._connection = ours
+        self.program: Program | None = None  # of its own
         self._one_job = threading.Lock()
         try:
-            with theirs, open(self._folder / "log", "wb") as log:
-                self._process = subprocess.Popen(
-                    self._command(theirs.fileno()),
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=self._environment,
-                    cwd=self._folder,  # else `-m` would look for modules where we stand, first
-                )
+            if door:
+                self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                self._connection.connect(str(door))
+            else:
+                self.program = Program(kind)
+                self._connection = self.program.connection
             self.hello = self._receive(START_SECONDS)
         except (OSError, ValueError, Unavailable) as error:
             self.close()
@@ -94,29 +68,9 @@ class WarmProcess:
             self.close()
             raise
         if not self.hello:
-            log = (self._folder / "log").read_text(errors="replace").strip()
+            words = self.program.last_words() if self.program else "no fork is made of it"
             self.close()
-            raise Unavailable(log.splitlines()[-1] if log else "it does not start")
-
-    def _command(self, control: int) -> list[str]:
-        if self.kind == LANDLOCK and (hidden := bubblewrap.hidden_folders()):
-            raise Unavailable(f"it cannot hide {hidden[0]}, which lies in what must be readable")
-        os.chmod(self._folder, 0o755)
-        inside = write_tree(self._folder / "inside")
-        module = "grading.sandbox.inside.zygote"
-        python = [sys.executable, "-P", "-m", module, str(control), self.kind]
-        if self.kind == NAMESPACES:
-            program = bubblewrap.find()
-            if not program:
-                raise Unavailable("bubblewrap is not installed")
-            self._environment = OWN_ENVIRONMENT
-            told = environment(bubblewrap.WORK, bubblewrap.INSIDE)
-            return [*bubblewrap.command(program, inside, told), *python, bubblewrap.WORK]
-        work = self._folder / "work"
-        work.mkdir(mode=0o777)
-        os.chmod(work, 0o777)
-        self._environment = environment(str(work), str(inside))
-        return [*python, str(work), str(inside), *bubblewrap.readable_paths()]
+            raise Unavailable(words)
 
     def _receive(self, seconds: float) -> dict | None:
         """The next message from inside; None where the process has ended."""
@@ -136,14 +90,14 @@ class WarmProcess:
     def _run(self, job: bytes, limits: Limits, heard: Callable[[bytes], float]) -> End:
         mine, theirs = os.pipe()
         try:
-            with tempfile.TemporaryFile(dir=self._folder) as file:
+            with tempfile.TemporaryFile() as file:
                 file.write(job)
                 file.seek(0)
                 told = json.dumps(limits.as_dict()).encode()
                 try:
                     socket.send_fds(self._connection, [told], [file.fileno(), theirs])
                 except OSError as error:
-                    raise Unavailable(str(error)) from None
+                    raise Gone(str(error)) from None
             os.close(theirs)
             theirs = -1
             return self._listen(mine, heard)
@@ -184,16 +138,11 @@ class WarmProcess:
             raise Unavailable(str(error)) from None
 
     def close(self) -> None:
-        """End the process and everything in it."""
-        self._connection.close()
-        process = getattr(self, "_process", None)
-        if process is not None:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """End the process and everything in it; a fork of another's ends by itself soon after."""
+        if self.program:
+            self.program.close()
+        elif hasattr(self, "_connection"):
+            self._connection.close()
 
 
 def can_fork() -> bool:
@@ -221,6 +170,7 @@ def strongest(trusted: bool) -> str:
 
 _processes: dict[tuple[int, str], WarmProcess] = {}
 _lock = threading.Lock()
+_door: Path | None = None
 
 
 def warm_process(kind: str, fresh: bool = False) -> WarmProcess:
@@ -230,8 +180,23 @@ def warm_process(kind: str, fresh: bool = False) -> WarmProcess:
         if fresh and key in _processes:
             _processes.pop(key).close()
         if key not in _processes:
-            _processes[key] = WarmProcess(kind)
+            _processes[key] = new_process(kind)
         return _processes[key]
+
+
+def new_process(kind: str) -> WarmProcess:
+    """Another one of this kind; a fork of the shared one where there is that."""
+    if kind == NAMESPACES and _door:
+        with suppress(Unavailable):
+            return WarmProcess(kind, _door)
+    return WarmProcess(kind)
+
+
+def fork_from(door: str | None) -> None:
+    """From now on, have this process's warm processes forked from the one that listens there
+    (`shared.py`), as long as it does."""
+    global _door
+    _door = Path(door) if door else None
 
 
 @atexit.register

@@ -56,7 +56,7 @@ def zipped(members, compression=zipfile.ZIP_DEFLATED):
 def test_the_right_name_needs_no_remark_whatever_lies_beside_it(ada):
     beside = {f"{UNIT}/{UNIT}-Copy1.ipynb": b"old", f"{UNIT}/data.csv": b"1", "notes.txt": b"-"}
     found = only(ada({RIGHT_NAME: b"mine", **beside}))
-    assert (found.student, found.unit, found.data) == ("ada", UNIT, b"mine")
+    assert (found.student, found.unit, found.content()) == ("ada", UNIT, b"mine")
     assert (found.reason, found.remarks) == ("", ())
 
 
@@ -76,18 +76,18 @@ def test_the_right_name_needs_no_remark_whatever_lies_beside_it(ada):
 )
 def test_another_name_is_taken_and_said(ada, name):
     found = only(ada({name: STRANGE, "readme.txt": b"-", f".ipynb_checkpoints/{UNIT}.ipynb": b"-"}))
-    assert found.data == STRANGE
+    assert found.content() == STRANGE
     assert found.remarks == (f"Taken from {name}, for want of {RIGHT_NAME}.",)
 
 
 def test_a_name_that_says_nothing_is_known_by_its_checks(ada, unit, right):
     data = sample_class.notebook_with(unit, right)
-    assert only(ada({"homework.ipynb": data, "other.ipynb": STRANGE})).data == data
+    assert only(ada({"homework.ipynb": data, "other.ipynb": STRANGE})).content() == data
 
 
 def test_a_notebook_that_names_the_unit_comes_before_others_in_its_folder(ada):
     folder = ada({f"{UNIT}/{UNIT} (2).ipynb": b"mine", f"{UNIT}/scratch.ipynb": STRANGE})
-    assert only(folder).data == b"mine"
+    assert only(folder).content() == b"mine"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_notebook_that_names_the_unit_comes_before_others_in_its_folder(ada):
 )
 def test_none_or_several_are_named(ada, files, said):
     found = only(ada(dict.fromkeys(files, STRANGE)))
-    assert found.data is None
+    assert found.content() is None
     for text in said:
         assert text in found.reason
 
@@ -125,7 +125,7 @@ def test_a_class_comes_in_order_of_its_names(ada, tmp_path):
     ada({RIGHT_NAME: b"mine"}, ".trash")
     found = find(tmp_path / "submitted", [UNIT])
     assert [item.student for item in found] == sorted(["李 明", "Zoë O'Neill", "ada", "b+c.d"])
-    assert {item.data for item in found} == {b"mine"}
+    assert {item.content() for item in found} == {b"mine"}
 
 
 def test_no_class_says_where_to_put_one(tmp_path):
@@ -140,7 +140,7 @@ def test_no_class_says_where_to_put_one(tmp_path):
 )
 def test_a_name_that_breaks_paths_is_refused_and_printable(ada, name):
     found = only(ada({RIGHT_NAME: b"mine"}, name))
-    assert found.data is None
+    assert found.content() is None
     assert "rename the folder" in found.reason
     assert found.student.encode().decode().isprintable()
     assert found.student not in (name, "", ".", "..")
@@ -150,7 +150,7 @@ def test_a_name_that_breaks_paths_is_refused_and_printable(ada, name):
 def test_a_student_is_no_path(ada, tmp_path, name):
     ada({RIGHT_NAME: b"mine"})
     found = only(Path(f"{tmp_path}/submitted/ada/{name}"))
-    assert found.data is None or found.student == "ada"
+    assert found.content() is None or found.student == "ada"
 
 
 # --- what is no ordinary file ---------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_what_is_no_file_of_the_student_is_refused_unread(tmp_path, outside, tri
     folder.mkdir(parents=True)
     trick(folder, outside)
     found = only(folder)
-    assert found.data is None
+    assert found.content() is None
     assert said in found.reason
 
 
@@ -271,7 +271,7 @@ def test_a_zip_is_read_in_memory(ada, name):
     folder = ada({name: zipped(members)})
     before = sorted(folder.rglob("*"))
     found = only(folder)
-    assert found.data == b"mine"
+    assert found.content() == b"mine"
     assert f"{name} is a zip file; work/{UNIT}.ipynb was taken from it." in found.remarks
     assert sorted(folder.rglob("*")) == before
 

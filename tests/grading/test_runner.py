@@ -44,10 +44,10 @@ def test_an_error_is_the_outcome_of_its_own_task_alone():
 
 
 def test_processes_that_cannot_start_are_said_and_not_blamed_on_submissions(monkeypatch):
-    def pool(jobs):
-        return ProcessPoolExecutor(jobs, initializer=os._exit, initargs=(1,))
+    def pool(self):
+        return ProcessPoolExecutor(self.slots, initializer=os._exit, initargs=(1,))
 
-    monkeypatch.setattr(workers, "_pool", pool)
+    monkeypatch.setattr(workers.LocalWorkers, "_pool", pool)
     with pytest.raises(CourseError, match="end as soon as they start"):
         run(["1", "2"], jobs=1)
 

@@ -50,12 +50,14 @@ def become_ordinary(kind: str) -> None:
     prctl(PR_SET_DUMPABLE, 1)  # a change of user clears it, and with it the right to write uid_map
 
 
-def fork_apart() -> int:
+def fork_apart(more: int = 0) -> int:
     """As os.fork, but the child is process 1 of a process space of its own, and of a user space in
     which only its own user exists. The caller moves there too, so it is made for this alone.
+
+    `more` names further kinds of namespaces.
     """
     user, group = os.getuid(), os.getgid()
-    unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
+    unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | more)
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),
@@ -73,6 +75,12 @@ def fork_guarded() -> int:
     if child == 0:
         prctl(PR_SET_DUMPABLE, 1)
     return child
+
+
+def see_own_processes() -> None:
+    """In the child of `fork_apart`: a /proc of its own process space, then no more rights."""
+    mount("proc", "/proc", flags=HARMLESS)
+    keep_capabilities()
 
 
 def private_folders(work: str, work_mb: int) -> None:

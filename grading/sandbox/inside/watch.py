@@ -5,6 +5,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from grading.sandbox.inside import walls
 from grading.sandbox.inside.system_calls import PR_SET_CHILD_SUBREAPER, prctl
@@ -120,7 +121,12 @@ def _into_namespaces() -> None:
         child = walls.fork_guarded()
     if child == 0:
         return
-    while True:  # orphans may end before
+    exit_as(child)
+
+
+def exit_as(child: int) -> NoReturn:
+    """End as this child ends; orphans may end before."""
+    while True:
         pid, status = os.waitpid(-1, 0)
         if pid == child:
             os._exit(_exit_code(status))

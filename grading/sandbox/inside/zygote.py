@@ -1,6 +1,6 @@
 """The warm process: imports PyTorch once, then is forked for every submission.
 
-    python -P -m grading.sandbox.inside.zygote CONTROL KIND WORK READABLE...
+    python -P -m grading.sandbox.inside.zygote CONTROL DOOR KIND WORK READABLE...
 
 `-P`: what lies in the folder where this is started must not be found by imports.
 
@@ -8,6 +8,9 @@ CONTROL is the number of a Unix socket. A request is a message with two file des
 job is read, and where the fork writes. One job runs at a time. While it runs, this process watches
 its memory; when it ends, or the other side says so, every process of it is killed. The answer is
 how it ended.
+
+DOOR is -1, or the number of a socket that listens. Then this process serves nobody itself: whoever
+connects there has a fork of it, which serves that connection in the same way.
 """
 
 import array
@@ -19,7 +22,7 @@ import socket
 import sys
 import threading
 
-from grading.sandbox.inside import frames, pages, walls
+from grading.sandbox.inside import copies, frames, pages, walls
 from grading.sandbox.inside.watch import Watch
 
 # What notebooks import. Each that is missing here costs every submission the import.
@@ -38,16 +41,25 @@ rearrange(torch.ones(2, 2) @ torch.ones(2, 2), "a b -> (a b)").softmax(-1)
 ENLARGE_AFTER = 16
 
 
-def main(control: int, kind: str, work: str, readable: list[str]) -> None:
+def main(control: int, door: int, kind: str, work: str, readable: list[str]) -> None:
     """Import what notebooks import, then serve until the other side closes the socket."""
     connection = socket.socket(fileno=control)
     os.environ["IPYTHONDIR"] = os.path.join(work, ".ipython")
     walls.become_ordinary(kind)
     shell = _warm_up()
-    zygote = Zygote(connection, kind, work, readable, shell)
-    _answer(connection, {"kind": kind, "user": os.getuid(), "pid": os.getpid()})
-    while zygote.serve_one():
-        pass
+
+    def serve(connection: socket.socket, enlarge_after: int | None = None) -> None:
+        zygote = Zygote(connection, kind, work, readable, shell)
+        _answer(connection, {"kind": kind, "user": os.getuid(), "pid": os.getpid()})
+        while zygote.serve_one():
+            if zygote.served == enlarge_after:
+                pages.enlarge()
+                zygote.watch.measure()
+
+    if door < 0:
+        return serve(connection, ENLARGE_AFTER)
+    pages.enlarge()  # once for all forks, which share the pages
+    copies.serve(connection, socket.socket(fileno=door), serve)
 
 
 def _warm_up():
@@ -100,9 +112,6 @@ class Zygote:
             shutil.rmtree(on_disk, ignore_errors=True)
         _answer(self.connection, answer)
         self.served += 1
-        if self.served == ENLARGE_AFTER:
-            pages.enlarge()
-            self.watch.measure()
         return True
 
     def _folder(self, pid: int) -> str:
@@ -135,4 +144,4 @@ class Zygote:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])

@@ -7,20 +7,13 @@ from filelock import FileLock
 
 from grading.sandbox import warm
 from tests.grading.hostile import runs
-
-
-def require(kind):
-    """Skip the test where this machine cannot have a sandbox of this kind, as on macOS."""
-    try:
-        warm.warm_process(kind)
-    except warm.Unavailable as reason:
-        pytest.skip(f"no {kind} on this machine: {reason}")
+from tests.grading.machines import started
 
 
 @pytest.fixture(scope="session")
 def handed_in(tmp_path_factory, worker_id):
     """A folder with everybody's submissions and results, the same for all test processes."""
-    require(warm.NAMESPACES)
+    started(warm.NAMESPACES)
     base = tmp_path_factory.getbasetemp()
     home = (base if worker_id == "master" else base.parent) / "hostile"
     with FileLock(f"{home}.lock"):

@@ -21,8 +21,7 @@ from grading.verdict import HEADINGS
 from tests.grading.hostile import awkward, cheats, escapes, known_attacks  # noqa: F401  (entries)
 from tests.grading.hostile.catalogue import ENTRIES, UNIT, Entry, hand_in
 
-CAP = 2.0  # CPU seconds of a cell, so that endless loops end soon
-LIMITS = Limits(cap_seconds=CAP, wall_grace=1.0)
+LIMITS = Limits(cap_seconds=2.0, wall_grace=1.0)  # so that endless loops end soon
 # nbgrader looks for alembic, a program of the environment, where the shell looks.
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 STATUS = {heading: status for status, heading in HEADINGS.items()}
@@ -124,7 +123,7 @@ def landlock(submitted: Path, students: set[str], monkeypatch) -> dict[str, Outc
     monkeypatch.setattr(warm, "strongest", lambda trusted: warm.LANDLOCK)
     found = [item for item in collect.find(submitted, [UNIT.slug]) if item.student in students]
     graded = (
-        grade_submission(f.student, f.unit, f.data, 0, "", f.reason, f.remarks, limits=LIMITS)
+        grade_submission(f.student, f.unit, f.content(), 0, "", f.reason, f.remarks, limits=LIMITS)
         for f in found
     )
     return {g.student: _of(g, g.notebook) for g in graded}
@@ -150,7 +149,7 @@ class Stock:
             f"--CourseDirectory.autograded_directory={folder / 'autograded'}",
             f"--CourseDirectory.feedback_directory={folder / 'feedback'}",
             f"--CourseDirectory.db_url={self.url}",
-            f"--ExecuteAndJudge.cap_seconds={CAP}",
+            f"--ExecuteAndJudge.cap_seconds={LIMITS.cap_seconds}",
         ]
 
     def start(self, *arguments: str) -> subprocess.Popen:

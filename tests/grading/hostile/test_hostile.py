@@ -5,7 +5,7 @@ import pytest
 from grading.sandbox import warm
 from tests.grading.hostile import runs
 from tests.grading.hostile.catalogue import ENTRIES, UNIT
-from tests.grading.hostile.conftest import require
+from tests.grading.machines import started
 
 ROWS = 41  # of the table of known attacks
 WAYS = ("course grade", "nbgrader autograde")
@@ -25,7 +25,7 @@ def test_the_catalogue_has_every_row_of_the_table_and_more():
 
 def test_the_weaker_sandbox_holds_too(tmp_path, monkeypatch):
     """Where there is no bubblewrap; entries that say so are the difference."""
-    require(warm.LANDLOCK)
+    started(warm.LANDLOCK)
     chosen = [item for item in ENTRIES if item.weaker and len(item.lost) < len(UNIT.exercises)]
     runs.write_class(tmp_path / "submitted")
     outcomes = runs.landlock(tmp_path / "submitted", {item.name for item in chosen}, monkeypatch)

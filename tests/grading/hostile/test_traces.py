@@ -11,7 +11,7 @@ from grading.exercise import ROOT
 from grading.sandbox import Limits, session, warm
 from grading.sandbox.session import Cell, run_cells
 from tests.grading.hostile.catalogue import UNIT
-from tests.grading.hostile.conftest import require
+from tests.grading.machines import started
 
 # Reads everything that may be read and could be text or byte code, but for the system's own files.
 SEARCH = """
@@ -49,7 +49,7 @@ def tell_tales():
 
 @pytest.mark.parametrize("kind", [warm.NAMESPACES, warm.LANDLOCK])
 def test_nothing_of_the_judge_can_be_read_inside(kind, monkeypatch):
-    require(kind)
+    started(kind)
     monkeypatch.setattr(session.warm, "strongest", lambda trusted: kind)
     needles = tell_tales()
     assert len(needles) > 20

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from grading.sandbox import Limits, session, warm
+from grading.sandbox import Limits, session, shared, warm
+from tests.grading.machines import started
 
 SHUT = (warm.NAMESPACES, warm.LANDLOCK)
+FORKED = "forked"  # of the process that a class run's workers share
+_forked = {}  # by process and kind, as in `warm`
 SMALL = Limits(memory_mb=300, work_mb=40, file_mb=20, processes=20, output_kb=20, wall_grace=2.0)
 
 # For cells: what becomes of an attempt, as a plain value.
@@ -23,26 +26,40 @@ def attempt(action):
 """
 
 
-def started(kind):
-    """The warm process of this kind; skips the test where this machine cannot have one."""
-    try:
-        return warm.warm_process(kind)
-    except warm.Unavailable as reason:
-        pytest.skip(f"no {kind} on this machine: {reason}")
-
-
-@pytest.fixture(params=SHUT)
-def kind(request):
+@pytest.fixture(params=(*SHUT, FORKED))
+def kind(request, monkeypatch):
     """Each kind of sandbox that shuts submissions in."""
-    started(request.param)
-    return request.param
+    return _kind(request.param, monkeypatch)
 
 
-@pytest.fixture(params=(*SHUT, warm.TRUSTED))
-def any_kind(request):
+@pytest.fixture(params=(*SHUT, FORKED, warm.TRUSTED))
+def any_kind(request, monkeypatch):
     """These, and the kind without walls."""
-    started(request.param)
-    return request.param
+    return _kind(request.param, monkeypatch)
+
+
+def _kind(name, monkeypatch):
+    if name == FORKED:
+        started(name := warm.NAMESPACES)
+        monkeypatch.setattr(warm, "_processes", _forked)
+        monkeypatch.setattr(warm, "_door", Path(shared.door()))
+        if warm.warm_process(name).program:  # a test has ended the one that it was a fork of
+            warm.warm_process(name, fresh=True)
+        assert warm.warm_process(name).program is None
+    started(name)
+    return name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_forks():
+    yield
+    while _forked:
+        _forked.popitem()[1].close()
+
+
+def program(process):
+    """The program that this warm process is, or is a fork of."""
+    return process.program or shared.program()
 
 
 @pytest.fixture

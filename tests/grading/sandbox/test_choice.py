@@ -11,7 +11,8 @@ import pytest
 from grading.exercise import ROOT, CourseError
 from grading.sandbox import bubblewrap, cold, session, tree, warm
 from grading.sandbox.inside import frames
-from tests.grading.sandbox.conftest import SMALL, printed, started
+from tests.grading.machines import started
+from tests.grading.sandbox.conftest import SMALL, printed
 
 
 @pytest.fixture

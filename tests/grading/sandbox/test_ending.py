@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.grading.sandbox.conftest import SMALL, below, ended, printed, running, started
+from tests.grading.machines import started
+from tests.grading.sandbox.conftest import SMALL, below, ended, printed, program, running
 
 QUICK = replace(SMALL, wall_factor=1.0, wall_grace=1.0)
 
@@ -38,13 +39,13 @@ ENDINGS = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_no_process_is_left(any_kind, run, ending):
-    before = below(started(any_kind)._process.pid)
+    before = below(program(started(any_kind)).process.pid)
     word = f"86400.{uuid.uuid4().int % 10**12}"
     # Without namespaces the kernel counts a user's processes of all jobs: bombs of other tests too.
     limits = replace(QUICK, processes=200)
     ran = run(any_kind, DAEMON.format(word=word) + ENDINGS[ending], limits=limits, seconds=1)
     assert bool(ran.cut) == (ending != "done")
-    assert below(started(any_kind)._process.pid) == before
+    assert below(program(started(any_kind)).process.pid) == before
     assert ended(running(word))
 
 
@@ -66,7 +67,7 @@ def _look(word, seen):
 
 
 def test_a_fork_bomb(kind, run):
-    before = below(started(kind)._process.pid)
+    before = below(program(started(kind)).process.pid)
     bomb = """
 import os
 while True:
@@ -77,7 +78,7 @@ while True:
 """
     ran = run(kind, bomb, "print('on')", limits=QUICK, seconds=1)
     assert 0 in ran.cut and printed(ran, 1) == "on\n"
-    assert below(started(kind)._process.pid) == before
+    assert below(program(started(kind)).process.pid) == before
 
 
 def test_a_fork_that_goes_on_says_nothing(any_kind, run):
@@ -140,10 +141,23 @@ def test_the_warm_process_is_killed_and_the_rest_is_graded(any_kind, run):
     assert started(any_kind) is not broken
 
 
+def test_a_warm_process_that_has_ended_before_costs_nothing(any_kind, run):
+    process = started(any_kind)
+    zygote, ours = _zygote(process), program(process).process
+    os.kill(zygote, signal.SIGKILL)
+    if zygote == ours.pid:  # there until we take leave of it
+        ours.wait(20)
+    assert ended([zygote])
+    ran = run(any_kind, "print('on')")
+    assert printed(ran) == "on\n" and not ran.cut and not ran.problems
+
+
 def _zygote(process):
-    """The warm process itself, below bubblewrap's two where they are."""
-    family = sorted(below(process._process.pid) | {process._process.pid})
-    return next(pid for pid in family if "python" in Path(os.readlink(f"/proc/{pid}/exe")).name)
+    """The warm process itself: below bubblewrap's two where they are, and below the shared one and
+    the process that waits for its fork."""
+    family = sorted(below(program(process).process.pid) | {program(process).process.pid})
+    pythons = [p for p in family if "python" in Path(os.readlink(f"/proc/{p}/exe")).name]
+    return pythons[0 if process.program else 2]
 
 
 def test_two_hundred_jobs_leave_nothing_behind(kind, run):
@@ -160,8 +174,8 @@ def test_two_hundred_jobs_leave_nothing_behind(kind, run):
 def _held(process):
     """Descriptors here and in the warm process, files in its folder, and its processes."""
     descriptors = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), _zygote(process))]
-    files = sorted(map(str, process._folder.rglob("*")))
-    return descriptors, files, below(process._process.pid)
+    files = sorted(map(str, program(process).folder.rglob("*")))
+    return descriptors, files, below(program(process).process.pid)
 
 
 def _resident(process):

@@ -117,7 +117,8 @@ try:
 except OSError:
     print(json.dumps(count))
 """
-    assert 5 <= told(kind, cell) <= SMALL.processes
+    # Without namespaces the kernel counts all of a user's processes, and some end meanwhile.
+    assert 5 <= told(kind, cell) <= 2 * SMALL.processes
 
 
 def test_one_file(any_kind, told):

@@ -10,7 +10,7 @@ import pytest
 
 from grading.exercise import ROOT
 from grading.sandbox import bubblewrap
-from tests.grading.sandbox.conftest import started
+from tests.grading.machines import started
 
 USER = 12345
 # In mounts of its own: each folder that only root may pass becomes an empty one that all may pass,

@@ -22,7 +22,8 @@ from nbclient.exceptions import CellTimeoutError
 
 from grading.exercise import ROOT, CourseError
 from grading.sandbox import kernelspec, warm
-from tests.grading.sandbox.conftest import ended, running, started
+from tests.grading.machines import started
+from tests.grading.sandbox.conftest import ended, running
 
 # Jupyter's own loop and sockets, which it leaves to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")

@@ -4,7 +4,8 @@ import nbformat
 import pytest
 
 from grading.sandbox import Limits, warm
-from tests.grading.sandbox.conftest import errors, printed, started
+from tests.grading.machines import started
+from tests.grading.sandbox.conftest import errors, printed
 
 
 @pytest.fixture

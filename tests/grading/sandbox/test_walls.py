@@ -13,7 +13,9 @@ import pytest
 from grading.exercise import ROOT
 from grading.sandbox import warm
 from grading.sandbox.inside import frames
-from tests.grading.sandbox.conftest import SMALL, below, ended, printed, started
+from grading.sandbox.program import environment
+from tests.grading.machines import started
+from tests.grading.sandbox.conftest import SMALL, below, ended, printed, program
 
 
 def test_it_reads_nothing_of_what_knows_the_answers(kind, told, tmp_path):
@@ -215,7 +217,7 @@ print(json.dumps(kinds))
 
 def test_the_environment_tells_nothing_of_ours(any_kind, told):
     seen = told(any_kind, "import os\nprint(json.dumps(dict(os.environ)))")
-    known = set(warm.environment("", "")) | {"COURSE_EVIDENCE", "IPYTHONDIR", "PWD", "LC_CTYPE"}
+    known = set(environment("", "")) | {"COURSE_EVIDENCE", "IPYTHONDIR", "PWD", "LC_CTYPE"}
     known |= {"KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK", "TORCHINDUCTOR_CACHE_DIR"}  # torch's own
     assert set(seen) <= known
 
@@ -235,7 +237,7 @@ print([name for name in globals() if name in ("left", "secret")])
 
 def test_jobs_of_two_workers_see_nothing_of_each_other(kind, run):
     """Each worker has a warm process of its own; this job looks while the other's runs."""
-    other, begun = warm.WarmProcess(kind), threading.Event()
+    other, begun = warm.new_process(kind), threading.Event()
     cell = {"index": 0, "seconds": 20.0, "check": None}
     cell["source"] = "import time\nopen('note', 'w').write('x')\ntime.sleep(1.5)"
 
@@ -259,8 +261,8 @@ def test_jobs_of_two_workers_see_nothing_of_each_other(kind, run):
 def test_closing_ends_every_process(any_kind):
     started(any_kind)
     process = warm.WarmProcess(any_kind)
-    family = below(process._process.pid) | {process._process.pid}
+    family = below(program(process).process.pid) | {program(process).process.pid}
     assert len(family) >= 1
     process.close()
     assert ended(family)
-    assert not process._folder.exists()
+    assert not program(process).folder.exists()
