@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from io import TextIOBase
 from typing import Any
 
@@ -121,6 +122,10 @@ class Shell(InteractiveShell):
 
     def enable_gui(self, gui=None) -> None:
         """There are no windows; `%matplotlib inline` asks for none."""
+
+    def _tee(self, channel: str) -> AbstractContextManager:
+        """IPython would keep all that is printed a second time, however much it is."""
+        return nullcontext()
 
     def _showtraceback(self, etype, evalue, stb) -> None:
         self.outputs.error(getattr(etype, "__name__", str(etype)), str(evalue), stb)

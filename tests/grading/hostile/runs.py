@@ -21,7 +21,8 @@ from grading.verdict import HEADINGS
 from tests.grading.hostile import awkward, cheats, escapes, known_attacks  # noqa: F401  (entries)
 from tests.grading.hostile.catalogue import ENTRIES, UNIT, Entry, hand_in
 
-LIMITS = Limits(cap_seconds=2.0, wall_grace=1.0)  # so that endless loops end soon
+# Endless loops end soon; a leak does so before it has used up its time, on a busy machine too.
+LIMITS = Limits(cap_seconds=2.0, wall_grace=1.0, memory_mb=512)
 # nbgrader looks for alembic, a program of the environment, where the shell looks.
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 STATUS = {heading: status for status, heading in HEADINGS.items()}
@@ -150,6 +151,7 @@ class Stock:
             f"--CourseDirectory.feedback_directory={folder / 'feedback'}",
             f"--CourseDirectory.db_url={self.url}",
             f"--ExecuteAndJudge.cap_seconds={LIMITS.cap_seconds}",
+            f"--ExecuteAndJudge.memory_mb={LIMITS.memory_mb}",
         ]
 
     def start(self, *arguments: str) -> subprocess.Popen:

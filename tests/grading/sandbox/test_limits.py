@@ -191,6 +191,11 @@ def test_output_is_cut(any_kind, run, source):
     assert printed(ran, 1) == "on\n" and not ran.cut
 
 
+def test_what_is_cut_takes_no_memory(any_kind, run):
+    ran = run(any_kind, 'for _ in range(500): print("x" * 2**20)', "print('on')")
+    assert not ran.cut and printed(ran, 1) == "on\n"
+
+
 def test_a_flood_through_the_pipe_is_stopped(any_kind, run):
     cell = """
 import os
