@@ -7,9 +7,11 @@ with one misconception each. Stock nbgrader runs with its own configuration and 
 without a judge: a check only writes down what the answer gave, and demonstrations are skipped for
 both. Both are whole processes, from their start to their end, imports and gradebook included.
 
-Rows: throughput against stock; cost of one submission and memory of the runner by class size; a
-Dask cluster of two processes against two local ones. The "share of learners' cells" is their CPU
-seconds over the wall seconds of all workers. Writes results/grading.json.
+Rows: throughput against stock; cost of one submission and memory of the runner by class size, "s
+more" being what each submission costs beyond the size before; the same class with cells that work
+for half a second more; a Dask cluster of two processes against two local ones on the largest. The "share of
+learners' cells" is their CPU seconds over the wall seconds of all workers. Writes
+results/grading.json.
 """
 
 import argparse
@@ -33,6 +35,12 @@ from grading.release import source_notebook
 from grading.sources import wrong_source
 
 UNIT = "05_attention"
+WORK = """
+import time
+ends = time.process_time() + 0.5
+while time.process_time() < ends:
+    pass
+"""
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -51,12 +59,15 @@ def answers(unit: Unit, students: int) -> list[dict[str, str]]:
     return [next(wrong) if i % 4 == 3 else right[i % 4 % 2] for i in range(students)]
 
 
-def write_class(folder: Path, students: int) -> Path:
-    """The class's notebooks in nbgrader's layout. Each differs, so that nothing is graded twice."""
+def write_class(folder: Path, students: int, work: str = "") -> Path:
+    """The class's notebooks in nbgrader's layout. Each differs, so that nothing is graded twice.
+
+    `work` is added to the last cell.
+    """
     unit = load_unit(UNIT)
     for i, each in enumerate(answers(unit, students)):
         notebook = nbformat.reads(sample_class.notebook_with(unit, each).decode(), as_version=4)
-        notebook.cells.append(nbformat.v4.new_code_cell(f"# handed in by student {i}"))
+        notebook.cells.append(nbformat.v4.new_code_cell(f"# by student {i}{work}"))
         place = folder / f"student-{i:05d}" / UNIT / f"{UNIT}.ipynb"
         place.parent.mkdir(parents=True)
         nbformat.write(notebook, place)
@@ -135,6 +146,7 @@ def figures(what: str, students: int, jobs: int, run: dict, peer: float | None =
         "seconds": run["seconds"],
         "a minute": students / run["seconds"] * 60,
         "s each": run["seconds"] / students,
+        "s more": run.get("more", ""),
         "share of learners' cells": share,
         "runner MB": run.get("runner_mb", ""),
         "times the peer": peer / run["seconds"] if peer else "",
@@ -151,26 +163,38 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
     run = ours(write_class(folder / "ours" / "submitted", count), jobs)
     assert run["full"] == sum(i % 4 != 3 for i in range(count)), "the right ones get full points"
     rows.append(figures("course grade", count, jobs, run, peer))
-    for size in options.sizes:
-        run = ours(write_class(folder / f"size-{size}" / "submitted", size), jobs)
-        rows.append(figures(f"course grade, {size} students", size, jobs, run))
-        shutil.rmtree(folder / f"size-{size}")
+    rows += size_rows(folder, options.sizes, jobs)
+    run = ours(write_class(folder / "work" / "submitted", count, WORK), jobs)
+    rows.append(figures("course grade, 0.5 s more in cells", count, jobs, run))
     if not options.skip_dask:
-        rows += dask_rows(folder, options.dask_students, jobs)
+        rows.append(dask_row(folder, rows, jobs))
     return rows
 
 
-def dask_rows(folder: Path, count: int, jobs: int) -> list[dict]:
-    """Two Dask processes against two local ones on the same class; the cluster is up already."""
+def size_rows(folder: Path, sizes: list[int], jobs: int) -> list[dict]:
+    """A row for each size of the class."""
+    rows: list[dict] = []
+    for size in sorted(sizes):
+        run = ours(write_class(folder / f"size-{size}" / "submitted", size), jobs)
+        if rows:
+            more = size - rows[-1]["students"]
+            run["more"] = (run["seconds"] - rows[-1]["seconds"]) / more
+        rows.append(figures(f"course grade, {size} students", size, jobs, run))
+        shutil.rmtree(folder / f"size-{size}")
+    return rows
+
+
+def dask_row(folder: Path, rows: list[dict], jobs: int) -> dict:
+    """As many Dask processes against the local ones, on the largest class; the cluster is up
+    already, but has not graded anything yet."""
     from dask.distributed import LocalCluster
 
-    local = ours(write_class(folder / "local" / "submitted", count), jobs)
+    local = max((r for r in rows if r["what"].startswith("course")), key=lambda r: r["students"])
+    submitted = write_class(folder / "dask" / "submitted", local["students"])
     cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
     with cluster:
-        submitted = write_class(folder / "dask" / "submitted", count)
         run = ours(submitted, jobs, cluster.scheduler_address)
-    first = figures("local processes", count, jobs, local)
-    return [first, figures("Dask processes", count, jobs, run, local["seconds"])]
+    return figures("Dask, against local", local["students"], jobs, run, local["seconds"])
 
 
 def on_paper(rows: list[dict], jobs: int) -> str:
@@ -188,7 +212,6 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--sizes", type=int, nargs="*", default=[20, 100, 1000])
-    parser.add_argument("--dask-students", type=int, default=200)
     parser.add_argument("--skip-stock", action="store_true")
     parser.add_argument("--skip-dask", action="store_true")
     options = parser.parse_args()

@@ -117,8 +117,7 @@ def global_average_pool(
 class Conv2d(nn.Module):
     """`conv2d` with learned weights (normal, of variance 2 / inputs) and bias (starts at 0).
 
-    The initialisation suits a ReLU behind it. Source: He et al. 2015, "Delving deep into
-    rectifiers", equation 10.
+    The initialisation suits a ReLU behind it. Source: He et al. 2015b, equation 10.
     """
 
     def __init__(

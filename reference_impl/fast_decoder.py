@@ -65,18 +65,16 @@ class FastLinear:
     tensor([[[ 1., 11.]]])
     """
 
-    def __init__(self, weight: Float[Tensor, "out_width in_width"]) -> None:
+    def __init__(self, weight: Float[Tensor, "d_out d_in"]) -> None:
         self.weight, self.pieces, self.multiply = weight, None, F.linear
         if weight.dtype == torch.float32:
             self.multiply = FLOAT32_LINEAR
             if weight.shape[0] % PIECES == 0:
-                self.pieces = weight.view(PIECES, -1, weight.shape[1])  # pieces piece in_width
+                self.pieces = weight.view(PIECES, -1, weight.shape[1])  # pieces piece d_in
         elif weight.dtype == torch.bfloat16 and PACKS:
             self.weight, self.multiply = one_dnn_packed(weight), one_dnn_linear
 
-    def __call__(
-        self, x: Float[Tensor, "batch seq in_width"]
-    ) -> Float[Tensor, "batch seq out_width"]:
+    def __call__(self, x: Float[Tensor, "batch seq d_in"]) -> Float[Tensor, "batch seq d_out"]:
         if self.pieces is None or x.numel() != x.shape[2]:  # rows bound by arithmetic
             return self.multiply(x, self.weight)
         column = x.mT.expand(PIECES, -1, -1)  # a row times pieces.mT would take twice as long
@@ -123,7 +121,7 @@ class FastLayer:
         )
 
 
-def stack_rows(*layers: nn.Linear) -> Float[Tensor, "out_width in_width"]:
+def stack_rows(*layers: nn.Linear) -> Float[Tensor, "d_out d_in"]:
     """One matrix of the layers' rows. The layers keep their weights, now as parts of it, so that
     nothing is held in memory twice."""
     stacked = torch.cat([layer.weight.detach() for layer in layers])

@@ -72,7 +72,7 @@ def encode_example(
     out, whole; the system message stays. Raises TooLong where the last exchange alone does not
     fit: an answer is never cut, since a cut one teaches the model to break off. Raises ValueError
     where the last message is not the assistant's.
-    Source: Touvron et al. 2023 (Llama 2), section 3.1, for the loss on the answers only.
+    Source: Touvron et al. 2023b, section 3.1, for the loss on the answers only.
     """
     messages = with_system_message(messages)
     if not messages or messages[-1]["role"] != "assistant":

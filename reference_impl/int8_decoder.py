@@ -20,8 +20,8 @@ LARGEST = 127  # -128 is left out: a row's negative then has the negative levels
 
 
 def quantise_rows(
-    weight: Float[Tensor, "rows columns"],
-) -> tuple[Int8[Tensor, "rows columns"], BFloat16[Tensor, " rows"]]:
+    weight: Float[Tensor, "d_out d_in"],
+) -> tuple[Int8[Tensor, "d_out d_in"], BFloat16[Tensor, " d_out"]]:
     """Levels and each row's scale: weight is about level * scale, off by half a scale at most.
 
     The scale is rounded to bfloat16 first, because the kernel wants it so, and the levels are
@@ -32,17 +32,17 @@ def quantise_rows(
     ([[127, -64, 0], [0, 0, 0]], [1.0, 1.0])
     """
     weight = weight.float()
-    scale = (weight.abs().amax(dim=1) / LARGEST).bfloat16()  # rows
+    scale = (weight.abs().amax(dim=1) / LARGEST).bfloat16()  # d_out
     scale = torch.where(scale > 0, scale, 1.0)
     levels = (weight / scale.float()[:, None]).round().clamp(-LARGEST, LARGEST)
     return levels.to(torch.int8), scale
 
 
 def plain_int8_mm(
-    x: BFloat16[Tensor, "rows in_width"],
-    levels: Int8[Tensor, "out_width in_width"],
-    scale: BFloat16[Tensor, " out_width"],
-) -> BFloat16[Tensor, "rows out_width"]:
+    x: BFloat16[Tensor, "rows d_in"],
+    levels: Int8[Tensor, "d_out d_in"],
+    scale: BFloat16[Tensor, " d_out"],
+) -> BFloat16[Tensor, "rows d_out"]:
     """x weight^T. bfloat16 holds every level exactly; best for many rows, which repay the cast."""
     return F.linear(x, levels.bfloat16()) * scale
 
@@ -64,17 +64,15 @@ ONE_ROW_INT8_MM = fastest_int8_mm()
 class Int8Linear:
     """x weight^T with the weight in 8 bits, x and the result rounded to bfloat16 on the way."""
 
-    def __init__(self, weight: Float[Tensor, "out_width in_width"]) -> None:
+    def __init__(self, weight: Float[Tensor, "d_out d_in"]) -> None:
         self.levels, self.scale = quantise_rows(weight)
         # The kernel reads whole vectors: past the end of other widths, without a check.
         self.fits = all(width % 32 == 0 for width in weight.shape)
 
-    def __call__(
-        self, x: Float[Tensor, "batch seq in_width"]
-    ) -> Float[Tensor, "batch seq out_width"]:
-        batch, seq, in_width = x.shape
+    def __call__(self, x: Float[Tensor, "batch seq d_in"]) -> Float[Tensor, "batch seq d_out"]:
+        batch, seq, d_in = x.shape
         multiply = ONE_ROW_INT8_MM if batch * seq == 1 and self.fits else plain_int8_mm
-        y = multiply(x.view(-1, in_width).bfloat16(), self.levels, self.scale)
+        y = multiply(x.view(-1, d_in).bfloat16(), self.levels, self.scale)
         return y.view(batch, seq, -1).to(x.dtype)
 
 

@@ -46,11 +46,11 @@ class LoRALinear(nn.Module):
         check_rank(linear, rank)
         self.linear = linear.requires_grad_(False)
         self.rank, self.alpha = rank, alpha
-        n_out, n_in = linear.weight.shape
-        self.a = nn.Parameter(linear.weight.new_empty(rank, n_in).normal_(std=n_in**-0.5))
-        self.b = nn.Parameter(linear.weight.new_zeros(n_out, rank))
+        d_out, d_in = linear.weight.shape
+        self.a = nn.Parameter(linear.weight.new_empty(rank, d_in).normal_(std=d_in**-0.5))
+        self.b = nn.Parameter(linear.weight.new_zeros(d_out, rank))
 
-    def forward(self, x: Float[Tensor, "... n_in"]) -> Float[Tensor, "... n_out"]:
+    def forward(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_out"]:
         thin = x @ self.a.T  # ... rank
         return self.linear(x) + self.alpha / self.rank * (thin @ self.b.T)
 
@@ -67,7 +67,7 @@ def add_lora(
     """Freeze the model and give an adapter to every linear layer whose name is in `layers`.
 
     A name is the last part of a module's path, such as "q_proj" or "down_proj". What trains are
-    rank * (n_in + n_out) numbers a layer. Raises LoRAError, and leaves the model as it was, where
+    rank * (d_in + d_out) numbers a layer. Raises LoRAError, and leaves the model as it was, where
     it has adapters already, a name fits no layer, or a layer shares its weight.
     """
     chosen = linear_layers(model, layers)

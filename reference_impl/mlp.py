@@ -202,7 +202,7 @@ def init_layers(sizes: Sequence[int], rng: np.random.Generator) -> list[Layer]:
     """Layers of the given widths: normal weights of variance 2 / d_in, biases 0.
 
     That variance keeps the size of the activations the same from layer to layer under ReLU.
-    Source: He et al. 2015, "Delving deep into rectifiers", equation 10.
+    Source: He et al. 2015b, equation 10.
 
     >>> [weight.shape for weight, bias in init_layers([64, 32, 10], np.random.default_rng(0))]
     [(32, 64), (10, 32)]

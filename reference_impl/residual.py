@@ -33,7 +33,7 @@ class ResidualBlock(nn.Module):
 
     Where the shapes differ (other channels, or a stride), x goes through a 1 by 1 convolution with
     the same stride, the projection. With skip=False the sum is left out: the plain block that He
-    et al. compare with. Source: He et al. 2015, "Deep residual learning", equations 1 and 2.
+    et al. compare with. Source: He et al. 2015, equations 1 and 2.
     """
 
     def __init__(

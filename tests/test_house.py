@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import unicodedata
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -46,6 +47,47 @@ def direct(*extras: str) -> list[Requirement]:
     for extra in extras:
         asked += project["optional-dependencies"][extra]
     return [Requirement(line) for line in asked]
+
+
+# --- sources ------------------------------------------------------------------------------------
+
+# "Hu et al. 2022", "Press & Wolf 2017", "Touvron et al. 2023b"; alone only behind "Source:".
+CITED = re.compile(r"([A-Z]\w+) (?:et al\.|& [A-Z]\w+) ((?:19|20)\d\d[a-z]?)")
+CITED_ALONE = re.compile(r"Sources?: ([A-Z]\w+) ((?:19|20)\d\d[a-z]?)")
+
+
+def citations(text: str) -> set[str]:
+    """The keys of the sources that a Python file names."""
+    text = re.sub(r"\s+(# )?", " ", text)
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    found = CITED.findall(plain) + CITED_ALONE.findall(plain)
+    return {name.lower() + year for name, year in found}
+
+
+def test_citations_are_found_across_lines_and_letters():
+    text = (
+        "(Köpf et al.\n    # 2023), Press & Wolf 2017; Touvron et\n al. 2023b. Source: Elman 1990."
+    )
+    assert citations(text) == {"kopf2023", "press2017", "touvron2023b", "elman1990"}
+
+
+def test_every_source_that_the_code_cites_is_on_the_references_page(tracked):
+    text = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    known = re.findall(r"^@\w+\{(\w+),", text, re.MULTILINE)
+    assert known == sorted(set(known))
+    for path in tracked:
+        if path.suffix == ".py" and path.parts[0] != "tests":
+            missing = citations((ROOT / path).read_text(encoding="utf-8")) - set(known)
+            assert not missing, f"{path}: not in book/references.bib: {sorted(missing)}"
+
+
+def test_every_axis_word_is_explained(tracked):
+    known = set(re.findall(r"\w+", (ROOT / "book" / "notation.md").read_text(encoding="utf-8")))
+    for path in tracked:
+        if path.suffix == ".py" and path.parts[0] == "reference_impl":
+            shapes = re.findall(r'Tensor, f?"([^"]*)"', (ROOT / path).read_text(encoding="utf-8"))
+            words = {word for shape in shapes for word in re.findall(r"(?<![{\w])[a-z_]\w*", shape)}
+            assert words <= known, f"{path}: not in book/notation.md: {sorted(words - known)}"
 
 
 # --- README -------------------------------------------------------------------------------------

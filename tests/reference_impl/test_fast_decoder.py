@@ -28,13 +28,13 @@ from reference_impl.positions import apply_rope, rope_angles
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("out_width", [1, 7, PIECES, 5 * PIECES])
+@pytest.mark.parametrize("d_out", [1, 7, PIECES, 5 * PIECES])
 @pytest.mark.parametrize("shape", [(1, 1, 5), (2, 1, 5), (1, 3, 5)])
-def test_fast_linear_is_a_linear_layer(threads, n_threads, dtype, out_width, shape):
+def test_fast_linear_is_a_linear_layer(threads, n_threads, dtype, d_out, shape):
     threads(n_threads)
     torch.manual_seed(0)
     tolerance = {torch.float32: 1e-5, torch.bfloat16: 5e-2}[dtype]
-    x, weight = torch.randn(shape).to(dtype), torch.randn(out_width, 5).to(dtype)
+    x, weight = torch.randn(shape).to(dtype), torch.randn(d_out, 5).to(dtype)
     linear = FastLinear(weight)
     expected = F.linear(x.double(), weight.double()).to(dtype)
     torch.testing.assert_close(linear(x), expected, rtol=0, atol=tolerance)

@@ -73,12 +73,12 @@ def test_levels_come_back_exactly():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("in_width", [5, 32, 48, 96])
-@pytest.mark.parametrize("out_width", [7, 32, 40, 64])
+@pytest.mark.parametrize("d_in", [5, 32, 48, 96])
+@pytest.mark.parametrize("d_out", [7, 32, 40, 64])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 3)])
-def test_linear_is_that_of_the_restored_weight(dtype, in_width, out_width, shape):
+def test_linear_is_that_of_the_restored_weight(dtype, d_in, d_out, shape):
     torch.manual_seed(0)
-    x, weight = torch.randn(*shape, in_width).bfloat16().to(dtype), torch.randn(out_width, in_width)
+    x, weight = torch.randn(*shape, d_in).bfloat16().to(dtype), torch.randn(d_out, d_in)
     actual = Int8Linear(weight.to(dtype))(x)
     assert actual.dtype == dtype
     expected = F.linear(x.double(), restored(weight.to(dtype)).double())
