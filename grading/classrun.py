@@ -15,6 +15,7 @@ import nbformat
 from sqlalchemy import make_url
 
 from grading.collect import Found, find
+from grading.dask_workers import DaskWorkers, cluster
 from grading.exercise import CourseError, Unit, load_unit, unit_slugs
 from grading.gradebook import GradebookWriter, driver_named
 from grading.judge import verdict
@@ -23,7 +24,7 @@ from grading.store import FOLDER, Ledger, Result, Store, digest, key_of
 from grading.submission import LIMITS, SEED, Graded, blank, note
 from grading.verdict import book_address
 from grading.versions import exercise_versions, unit_version
-from grading.workers import DaskWorkers, LocalWorkers, grade_task, run_tasks
+from grading.workers import LocalWorkers, grade_task, run_tasks
 
 
 class Stopped(KeyboardInterrupt):
@@ -102,7 +103,7 @@ class ClassRun:
     def workers(self) -> LocalWorkers | DaskWorkers:
         """Where submissions are graded."""
         if self.scheduler:
-            return DaskWorkers(self.scheduler)
+            return cluster(self.scheduler)
         return LocalWorkers(self.jobs, sandboxed=True)
 
     @property

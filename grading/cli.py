@@ -113,12 +113,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _grade(arguments: argparse.Namespace) -> int:
     startup.leave_out_grammars()
-    if not arguments.scheduler:
-        from grading.sandbox import shared
-
-        # Both import PyTorch at the same time as this process does.
-        shared.door()
-        startup.worker_context()
+    _start_workers(arguments.scheduler)
     from grading import classrun
 
     run = classrun.ClassRun(
@@ -134,6 +129,19 @@ def _grade(arguments: argparse.Namespace) -> int:
     if arguments.json:
         classrun.write_json(arguments.json, classrun.records(results))
     return 0
+
+
+def _start_workers(scheduler: str | None) -> None:
+    """They import PyTorch at the same time as this process does."""
+    if scheduler:
+        from grading.dask_workers import cluster
+
+        cluster(scheduler).connect()
+    else:
+        from grading.sandbox import shared
+
+        shared.door()
+        startup.worker_context()
 
 
 def _grade_class(run) -> list:

@@ -1,4 +1,4 @@
-"""Where tasks run: processes on this machine, or a Dask cluster; and what happens when one dies."""
+"""Tasks in processes on this machine, or in those of a cluster; and what happens when one dies."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import util
-from typing import Any
+from typing import Any, Protocol
 
 from grading.exercise import CourseError, load_unit
 from grading.sandbox import shared
@@ -160,56 +160,24 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-# --- a Dask cluster -------------------------------------------------------------------------------
-
-
-class DaskWorkers:
-    """The workers of a running Dask cluster; its scheduler repeats a task whose worker died."""
-
-    def __init__(self, address: str, patience: float = 30) -> None:
-        self.address = address
-        self.patience = patience
-
-    def __enter__(self) -> "DaskWorkers":
-        try:
-            from distributed import Client, KilledWorker
-        except ModuleNotFoundError:
-            raise CourseError("--scheduler needs Dask: pip install 'dask[distributed]'.") from None
-        try:
-            self._client = Client(self.address, timeout=self.patience)
-        except (OSError, ValueError) as error:
-            raise CourseError(f"No Dask scheduler answers at {self.address} ({error}).") from None
-        try:
-            self._client.wait_for_workers(1, timeout=self.patience)
-        except TimeoutError:
-            self._client.close()
-            raise CourseError(
-                f"The scheduler at {self.address} has no worker: `dask worker {self.address} "
-                f"--nthreads 1` starts one."
-            ) from None
-        self.slots = sum(self._client.nthreads().values())
-        # Not "pure": a call that is repeated must run again, not bring its old error back.
-        self._executor = self._client.get_executor(pure=False)
-        self.death = KilledWorker
-        return self
-
-    def __exit__(self, kind: type | None, *_) -> None:
-        self._executor.shutdown(wait=kind is None)
-        self._client.close()
-
-    def submit(self, function: Callable, *arguments, **options) -> Future:
-        """As an Executor's."""
-        return self._executor.submit(function, *arguments, **options)
-
-    def renew(self) -> None:
-        """Nothing to do: Dask's nannies start new workers."""
-
-
 # --- tasks ----------------------------------------------------------------------------------------
 
 
+class Workers(Protocol):
+    """Somebody who runs tasks: `LocalWorkers`, `dask_workers.DaskWorkers`."""
+
+    slots: int
+    death: type[Exception]  # what the future of a task raises whose process has died
+
+    def submit(self, function: Callable, *arguments, **options) -> Future:
+        """As an Executor's."""
+
+    def renew(self) -> None:
+        """New processes, if those there were have died."""
+
+
 def run_tasks(
-    workers: LocalWorkers | DaskWorkers,
+    workers: Workers,
     function: Callable,
     calls: Iterable[tuple[Any, tuple, dict]],
 ) -> Iterator[tuple[Any, Any]]:

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from grading import cli, sample_class, workers
+from grading.dask_workers import DaskWorkers
 from grading.exercise import ROOT, CourseError
 from tests.grading.books import hand_in, new_gradebook, rows
 from tests.grading.test_runner import DIES
@@ -82,7 +83,7 @@ def test_any_number_of_workers_anywhere_gives_the_same_to_the_byte(tmp_path, clu
 
 def test_a_worker_that_dies_is_replaced_and_its_task_alone_reported(cluster):
     texts = ["1 + 1", DIES, "2 + 2", "3 + 3"]
-    with workers.DaskWorkers(cluster) as pool:
+    with DaskWorkers(cluster) as pool:
         outcomes = dict(workers.run_tasks(pool, eval, [(text, (text,), {}) for text in texts]))
     assert isinstance(outcomes.pop(DIES), workers.Died)
     assert outcomes == {"1 + 1": 2, "2 + 2": 4, "3 + 3": 6}
@@ -90,4 +91,4 @@ def test_a_worker_that_dies_is_replaced_and_its_task_alone_reported(cluster):
 
 def test_a_cluster_that_is_not_there_is_said():
     with pytest.raises(CourseError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
-        workers.DaskWorkers("tcp://127.0.0.1:9", patience=1).__enter__()
+        DaskWorkers("tcp://127.0.0.1:9", patience=1).__enter__()
