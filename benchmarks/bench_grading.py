@@ -9,8 +9,8 @@ both. Both are whole processes, from their start to their end, imports and grade
 
 Rows: throughput against stock; cost of one submission and memory of the runner by class size, "s
 more" being what each submission costs beyond the size before; the same class with cells that work
-for half a second more; a Dask cluster of two processes against two local ones on the largest. The "share of
-learners' cells" is their CPU seconds over the wall seconds of all workers. Writes
+for half a second more; a Dask cluster of two processes against two local ones, on the largest. The
+"share of learners' cells" is their CPU seconds over the wall seconds of all workers. Writes
 results/grading.json.
 """
 
