@@ -144,19 +144,9 @@ class GPT2(nn.Module):
                 nn.init.zeros_(parameter)
 
     initialise = Decoder.initialise  # it was GPT-2's idea
-    check_fits = Decoder.check_fits
-
-    def forward(
-        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
-    ) -> Float[Tensor, "batch seq vocab"]:
-        """Logits of the token that follows each position; see `Decoder.forward`."""
-        return self.lm_head(self.hidden(token_ids, cache))
-
-    def next_logits(
-        self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
-    ) -> Float[Tensor, "batch vocab"]:
-        """Logits after the last token only."""
-        return self.lm_head(self.hidden(token_ids, cache)[:, -1])
+    # The rest is a decoder's in either style.
+    forward, next_logits = Decoder.forward, Decoder.next_logits
+    new_cache, check_fits = Decoder.new_cache, Decoder.check_fits
 
     def hidden(
         self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
@@ -170,8 +160,3 @@ class GPT2(nn.Module):
         for i, block in enumerate(self.blocks):
             x = block(x, None if cache is None else cache.layers[i])  # batch seq d_model
         return self.final_norm(x)
-
-    def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
-        """An empty cache of this model's shape, dtype and device."""
-        weight = self.token_embedding.weight
-        return KVCache(self.config, batch, capacity, weight.dtype, weight.device)
