@@ -84,12 +84,18 @@ def faults(item: Entry, outcome: Outcome) -> list[str]:
     return found
 
 
-def table(results: dict[str, dict[str, Outcome]]) -> Iterator[str]:
-    """A line for each submission: what it tries, and what it got by each way of grading."""
-    yield " | ".join(["submission", "it", *results])
+def table(results: dict[str, dict[str, Outcome]]) -> list[dict[str, str]]:
+    """A row for each submission: what it tries, what it got by each way, and whether that is right.
+
+    Where the ways differ, or something is wrong, the last column says so.
+    """
+    rows = []
     for item in ENTRIES:
-        cells = [outcomes[item.name].summary() for outcomes in results.values()]
-        yield " | ".join([item.name, item.tries, *cells])
+        got = {way: outcomes[item.name].summary() for way, outcomes in results.items()}
+        wrong = [way for way, outcomes in results.items() if faults(item, outcomes[item.name])]
+        said = f"wrong by {' and '.join(wrong)}" if wrong else "right"
+        rows.append({"submission": item.name, "it": item.tries, **got, "outcome": said})
+    return rows
 
 
 # --- course grade -------------------------------------------------------------------------------

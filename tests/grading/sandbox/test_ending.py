@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,9 +156,20 @@ def test_a_warm_process_that_has_ended_before_costs_nothing(any_kind, run):
 def _zygote(process):
     """The warm process itself: below bubblewrap's two where they are, and below the shared one and
     the process that waits for its fork."""
-    family = sorted(below(program(process).process.pid) | {program(process).process.pid})
-    pythons = [p for p in family if "python" in Path(os.readlink(f"/proc/{p}/exe")).name]
-    return pythons[0 if process.program else 2]
+    found, before = _pythons(process), []
+    while found != before:  # until an earlier fork has gone
+        time.sleep(0.1)
+        found, before = _pythons(process), found
+    return found[0 if process.program else 2]
+
+
+def _pythons(process):
+    """The processes of the program that run Python, the oldest first."""
+    found = []
+    for pid in sorted(below(program(process).process.pid) | {program(process).process.pid}):
+        with suppress(OSError):  # it has just ended
+            found += [pid] * ("python" in Path(os.readlink(f"/proc/{pid}/exe")).name)
+    return found
 
 
 def test_two_hundred_jobs_leave_nothing_behind(kind, run):
