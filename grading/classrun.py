@@ -107,6 +107,12 @@ class ClassRun:
         return LocalWorkers(self.jobs, sandboxed=True)
 
     @property
+    def gradebook(self) -> str:
+        """Where it is, in words."""
+        url = make_url(self._url)
+        return url.database if url.get_backend_name() == "sqlite" else url.render_as_string()
+
+    @property
     def _url(self) -> str:
         return driver_named(self.db_url or f"sqlite:///{self.home / 'gradebook.db'}")
 

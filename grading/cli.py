@@ -18,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     startup.find_own_programs()
     startup.end_quickly()
     try:
+        _check_json(getattr(arguments, "json", None))
         return arguments.run(arguments)
     except CourseError as error:
         print(f"course: {error}", file=sys.stderr)
@@ -74,6 +75,12 @@ def _add_grade_options(sub: argparse.ArgumentParser) -> None:
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
+
+
+def _check_json(path: Path | None) -> None:
+    """Before the work, not behind it."""
+    if path and not path.parent.is_dir():
+        raise CourseError(f"--json {path}: there is no folder {path.parent}.")
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -159,6 +166,7 @@ def _grade_class(run) -> list:
     for sandbox in sorted({g.sandbox for g in results if g.sandbox}):
         console.print(f"Sandbox: {sandbox}", highlight=False, soft_wrap=True)
     print_table(results, console)
+    console.print(f"Gradebook: {run.gradebook}", highlight=False, soft_wrap=True)
     return results
 
 
@@ -179,7 +187,9 @@ def _regrade_class(run, yes: bool) -> list:
             _ask()
 
     done = regrade(run, lambda total: Bar(total, console), confirm)
-    if not done.written:
+    if done.written:
+        print(f"Written into {run.gradebook}.")
+    else:
         print("Nothing was written: no submission and no exercise differs from what was graded.")
     return done.graded
 

@@ -82,8 +82,18 @@ class Kept:
         return self.shelf.file.read(self.size)
 
 
+def note_time(folder: Path, submitted_at: datetime) -> None:
+    """Leave the time where nbgrader looks for it, beside the judged notebook."""
+    (folder / "timestamp.txt").write_text(f"{submitted_at} UTC\n", encoding="utf-8")
+
+
 def find(submitted: Path, units: list[str]) -> list[Found]:
     """What was handed in of these units, by student and unit; read now, and kept on disk."""
+    if (submitted / "submitted").is_dir():
+        raise CourseError(
+            f"{submitted} holds a folder `submitted`: is it {submitted / 'submitted'} that you "
+            f"mean? Students' folders lie in the folder itself."
+        )
     shelf = Shelf()
     each = (item for folder in students(submitted) for item in of_student(folder, units))
     found = [shelf.keep(item) for item in each]

@@ -12,7 +12,7 @@ from grading.exercise import CourseError
 class DaskWorkers:
     """The workers of a cluster; its scheduler repeats a task whose worker died."""
 
-    def __init__(self, address: str, patience: float = 30) -> None:
+    def __init__(self, address: str, patience: float = 15) -> None:
         self.address = address
         self.patience = patience
         self._client = None
@@ -29,7 +29,10 @@ class DaskWorkers:
         try:
             self._client = Client(self.address, timeout=self.patience)
         except (OSError, ValueError) as error:
-            raise CourseError(f"No Dask scheduler answers at {self.address} ({error}).") from None
+            raise CourseError(
+                f"No Dask scheduler answers at {self.address} ({error}). `dask scheduler` starts "
+                f"one, and says its address: tcp://HOST:8786."
+            ) from None
         self.death = KilledWorker
         for worker in self._client.nthreads():
             fire_and_forget(self._client.submit(prepare, workers=[worker], pure=False))
@@ -74,7 +77,6 @@ def cluster(address: str) -> DaskWorkers:
 
 def prepare() -> None:
     """In a worker that has not graded anything yet: import, and start its warm process."""
-    startup.leave_out_grammars()
     for name in startup.PRELOAD:
         importlib.import_module(name)
     from grading.sandbox import warm

@@ -33,6 +33,7 @@ from sqlalchemy import MetaData, Table, inspect, literal_column, make_url, selec
 from sqlalchemy.exc import ArgumentError, OperationalError, SAWarning
 from sqlalchemy.orm import scoped_session, sessionmaker
 
+from grading.collect import note_time
 from grading.exercise import CourseError, Unit
 from grading.kernel import stem
 from grading.submission import Graded, blank
@@ -89,7 +90,7 @@ class GradebookWriter:
     def register(self, units: Iterable[Unit]) -> None:
         """Make the units known to the gradebook: their cells and points, as released."""
         for unit in units:
-            _check_points(unit)
+            check_points(unit)
             try:
                 with self._whole() as book:
                     book.update_or_create_assignment(unit.slug)
@@ -132,6 +133,8 @@ class GradebookWriter:
         """
         path = self._path(graded)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if submitted_at:
+            note_time(path.parent, submitted_at)
         part = path.with_name(f".{path.stem}.part")
         part.write_bytes(graded.notebook)
         os.replace(part, path)
@@ -193,7 +196,7 @@ def _has_version(book: Gradebook) -> bool:
     )
 
 
-def _check_points(unit: Unit) -> None:
+def check_points(unit: Unit) -> None:
     """The points that nbgrader reads from the released notebook are those of the exercises."""
     cells = {c.metadata.nbgrader.grade_id: c for c in blank(unit).cells if utils.is_grade(c)}
     released = {name: float(cell.metadata.nbgrader.points) for name, cell in cells.items()}

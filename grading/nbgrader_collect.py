@@ -14,7 +14,8 @@ from nbgrader.converters import Autograde, BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
 from grading import collect
-from grading.exercise import CourseError
+from grading.exercise import CourseError, load_unit
+from grading.gradebook import GradebookWriter
 
 SECRET = "submission_secret.txt"  # of nbgrader's exchange, which returns feedback by it
 _stock_timestamp = CourseDirectory.get_existing_timestamp
@@ -59,7 +60,7 @@ class NothingBesides(BaseConverter):
         folder.mkdir(parents=True, exist_ok=True)
         self.found = _found(self.coursedir, student_id, assignment_id)
         if self.found.submitted_at:
-            (folder / "timestamp.txt").write_text(f"{self.found.submitted_at} UTC\n")
+            collect.note_time(folder, self.found.submitted_at)
         try:
             source = Path(self._format_source(assignment_id, student_id))
             (folder / SECRET).write_bytes(collect.read(source / SECRET, limit=1000)[0])
@@ -75,6 +76,7 @@ class CollectingAutograde(Autograde, NothingBesides):
         unit, self.notebooks, self.assignments = self.coursedir.assignment_id, [], {}
         try:
             folders = collect.students(_submitted(self.coursedir))
+            self._register(unit)
         except CourseError as error:
             self._give_up(str(error))
         for folder in folders:
@@ -84,6 +86,12 @@ class CollectingAutograde(Autograde, NothingBesides):
                 self._add(folder.name, found)
         if not self.assignments:
             self._give_up(f"{_submitted(self.coursedir)} has no submission of {unit}.")
+
+    def _register(self, slug: str) -> None:
+        """Have the gradebook know the unit's cells and points as they are now: nobody needs to call
+        `generate_assignment`, and no grade is above its maximum."""
+        with GradebookWriter(self.coursedir.db_url, Path(self.coursedir.root)) as writer:
+            writer.register([load_unit(slug)])
 
     def _give_up(self, message: str) -> NoReturn:
         self.log.error(message)  # nbgrader ends on the exception without a word

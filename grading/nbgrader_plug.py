@@ -4,6 +4,7 @@
 verdicts are written between nbgrader's Execute and SaveAutoGrades.
 """
 
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat import NotebookNode
 from nbgrader import preprocessors as stock
 from nbgrader.preprocessors import NbGraderPreprocessor
+from sqlalchemy.exc import SAWarning
 from traitlets import Bool, Float, Int
 from traitlets.config import Config
 
@@ -29,6 +31,8 @@ def configure(config: Config) -> None:
     startup.find_own_programs()
     nbgrader_collect.plug_in()
     kernelspec.install()  # judged notebooks name it
+    # nbgrader's own order of insertion raises it, for nearly every new student.
+    warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
     config.merge(directories(ROOT))
     # The judge replaces nbgrader's repairs: it rebuilds what a learner must not change.
     config.Autograde.exporter_class = "grading.nbgrader_plug.MendingExporter"

@@ -1,4 +1,4 @@
-"""How far a class run is: a bar with count, rate, failures so far and time left; then one line."""
+"""How far a class run is: a bar with count, rate, what failed so far, time left; then one line."""
 
 import time
 from collections.abc import Callable
@@ -43,18 +43,18 @@ class Tally:
         return 60 * self.new / self.seconds if self.new and self.seconds else 0.0
 
     def pace(self) -> str:
-        """ "30/min, 2 failures, 0:14 left"."""
+        """ "30/min, 2 to look at, 0:14 left"."""
         left = "time left unknown"
         if self.rate:
             left = f"{_clock_face(60 * (self.total - self.done) / self.rate)} left"
-        return f"{self.rate:.0f}/min, {_counted(self.failures, 'failure')}, {left}"
+        return f"{self.rate:.0f}/min, {self.failures} to look at, {left}"
 
     def line(self) -> str:
         """The line a run ends with."""
         text = f"{_counted(self.new, 'submission')} graded in {_clock_face(self.seconds)}"
         text += f" ({self.rate:.0f} a minute)" if self.rate else ""
         text += f", {self.reused} as graded before" if self.reused else ""
-        return f"{text}; {_counted(self.failures, 'failure')}."
+        return f"{text}; {self.failures} to look at."
 
 
 def _counted(number: int, noun: str) -> str:

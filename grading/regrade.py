@@ -13,6 +13,7 @@ import nbformat
 from grading.classrun import ClassRun, Desk, Outcome, Watcher, in_order, uninterrupted
 from grading.collect import Found
 from grading.exercise import load_unit
+from grading.gradebook import check_points
 from grading.marking import write_verdict
 from grading.store import Ledger, Result, Store, digest
 from grading.submission import Graded
@@ -96,6 +97,8 @@ def regrade(
     `bar` is told how many submissions are to be graded anew, and shows how far that is. `confirm`
     is shown the changes and whose grading failed, and raises CourseError to leave all as it is.
     """
+    for unit in run.loaded:
+        check_points(unit)
     with run.store() as store:
         plans = plan(run, store, run.ledger())
         todo = [p for p in plans if p.stale]

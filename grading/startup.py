@@ -12,7 +12,7 @@ from pathlib import Path
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # Imported once for all workers. The judge runs solutions, which import what notebooks do.
-PRELOAD = ["grading.startup", "grading.workers", "matplotlib.pyplot"]
+PRELOAD = ["grading.workers", "matplotlib.pyplot"]
 
 
 def find_own_programs() -> None:
@@ -65,7 +65,3 @@ def _start_forkserver() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-
-
-if multiprocessing.current_process().name != "MainProcess":
-    leave_out_grammars()

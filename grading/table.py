@@ -20,6 +20,7 @@ MARKS = {
     "missing": "[dim]·[/]",
     "refused": "[red]–[/]",
 }
+LEGEND = "✓ right  ½ partly  ✗ wrong  ! error  t time limit  · nothing to judge  – not accepted"
 
 
 def print_table(results: list[Graded], console: Console) -> None:
@@ -27,15 +28,13 @@ def print_table(results: list[Graded], console: Console) -> None:
     for slug in sorted({g.unit for g in results}):
         of_unit = [g for g in results if g.unit == slug]
         console.print(_table(slug, of_unit))
+        console.print(LEGEND, soft_wrap=True)
         _print_remarks(of_unit, console)
 
 
 def _table(slug: str, results: list[Graded]) -> Table:
     unit = load_unit(slug)
-    table = Table(
-        title=f"{slug}: {unit.title}",
-        caption="✓ right  ½ partly  ✗ wrong  ! error  t time limit  · not started  – not accepted",
-    )
+    table = Table(title=f"{slug}: {unit.title}")
     table.add_column("student", no_wrap=True)
     for number in range(len(unit.exercises)):
         table.add_column(str(number + 1), justify="center", min_width=1, no_wrap=True)
@@ -55,7 +54,9 @@ def _why(graded: Graded) -> str:
 
 def _remark(graded: Graded) -> str:
     """What no mark can say: the reason why a whole submission or an exercise stopped."""
-    errors = [v.message for v in graded.verdicts if v.status in ("error", "timeout")]
+    errors = [
+        f"{v.exercise}: {v.message}" for v in graded.verdicts if v.status in ("error", "timeout")
+    ]
     return " ".join([*graded.problems, *errors[:1]])
 
 

@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import util
 from typing import Any, Protocol
 
+from grading import without_grammars  # noqa: F401  (before nbformat)
 from grading.exercise import CourseError, load_unit
 from grading.sandbox import shared
 from grading.sandbox.warm import close_all, fork_from

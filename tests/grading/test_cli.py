@@ -29,6 +29,7 @@ def test_every_command_has_help(capsys, command):
         (("release", "99_nothing"), "Units: 05_attention"),
         (("grade", "99_nothing"), "Units: 05_attention"),
         (("grade", "--submitted", "no/such/folder"), "--submitted"),
+        (("grade", "--json", "no/such/out.json"), "there is no folder no/such"),
         (("check", "no/such/file.ipynb"), "name the notebook"),
     ],
 )

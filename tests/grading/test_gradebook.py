@@ -1,9 +1,11 @@
 """The gradebook's writer: whole submissions or nothing, and what people wrote stays."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from nbgrader.api import Base, Gradebook
+from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from grading import gradebook, sample_class, submission
@@ -47,6 +49,13 @@ def test_scores_and_the_judged_notebook_are_there_and_held(writer, unit):
     assert writer.holds(one, scores)
     assert not writer.holds(graded(unit, "ada", 1), scores)
     assert not writer.holds(replace(one, student="ben"), scores)
+
+
+def test_the_time_lies_where_stock_nbgrader_looks_for_it(writer, unit):
+    """By it, it knows a newer submission."""
+    writer.write(graded(unit, "ada", 2), datetime(2026, 5, 4, 3, 2, 1))
+    [folder] = writer.autograded.glob("ada/*")
+    assert CourseDirectory().get_existing_timestamp(str(folder)) == datetime(2026, 5, 4, 3, 2, 1)
 
 
 def test_a_submission_is_written_whole_or_not_at_all(writer, unit, url, monkeypatch):

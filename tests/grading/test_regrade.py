@@ -37,7 +37,7 @@ def mistaken(unit, right):
     return sample_class.notebook_with(unit, answers)
 
 
-def edit(root, unit):
+def edit(root, unit, released=True):
     """Give the causal mask five points for three, rename a misconception; as released anew."""
     path = root / "grading" / "units" / "attention" / "causal_mask.py"
     text = path.read_text(encoding="utf-8")
@@ -45,10 +45,21 @@ def edit(root, unit):
         assert text.count(find) == 1
         text = text.replace(find, put)
     path.write_text(text, encoding="utf-8")
+    if not released:
+        return
     released = root / "exercises" / SLUG / f"{SLUG}.ipynb"
     notebook = nbformat.read(released, as_version=4)
     cell_of(notebook, unit.by_id[MASK].grade_id).metadata.nbgrader.points = 5
     nbformat.write(notebook, released)
+
+
+def test_an_edit_that_was_not_released_is_refused(tmp_path, unit, right):
+    hand_in(tmp_path / "submitted", "ada", sample_class.notebook_with(unit, right))
+    root = copy_course(tmp_path / "course")
+    edit(root, unit, released=False)
+    new_gradebook(tmp_path)
+    status, said = course("grade", "--submitted", tmp_path / "submitted", "--changed", root=root)
+    assert status == 1 and "course release 05_attention" in said
 
 
 @pytest.fixture(scope="module")

@@ -221,13 +221,14 @@ def test_rate_and_time_left_count_only_what_is_graded_now(unit):
     crashed = classrun.Graded("b", unit.slug, (), b"", ("It crashed.",), 0.0)
     for _ in range(4):
         tally.add(good, reused=True)
-    assert tally.pace() == "0/min, 0 failures, time left unknown"
+    assert tally.pace() == "0/min, 0 to look at, time left unknown"
     now[0] = 30.0
     tally.add(good, reused=False)
     tally.add(crashed, reused=False)
-    assert tally.pace() == "4/min, 1 failure, 1:00 left"
+    assert tally.pace() == "4/min, 1 to look at, 1:00 left"
     assert (
-        tally.line() == "2 submissions graded in 0:30 (4 a minute), 4 as graded before; 1 failure."
+        tally.line()
+        == "2 submissions graded in 0:30 (4 a minute), 4 as graded before; 1 to look at."
     )
 
 
@@ -236,5 +237,5 @@ def test_the_bar_shows_count_rate_failures_and_time_left(unit, capsys):
     with progress.Bar(2, console) as bar:
         bar.add(classrun.Graded("a", unit.slug, (), b"", ("It crashed.",), 0.0), False)
     out = capsys.readouterr().out
-    assert "1/2" in out and "/min, 1 failure, 0:00 left" in out
+    assert "1/2" in out and "/min, 1 to look at, 0:00 left" in out
     assert "1 submission graded in 0:00" in out.splitlines()[-1]

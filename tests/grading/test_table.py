@@ -31,7 +31,7 @@ def test_all_columns_and_remarks_fit_80_characters(unit):
     assert max(len(line) for line in lines if "│" in line) <= 80
     row = next(line for line in lines if "a-student-with-a-long-name" in line)
     assert row.count("✗") == len(unit.exercises)
-    assert "b: [why] so" in out.getvalue()
+    assert f"b: {unit.exercises[0].id}: [why] so" in out.getvalue()
     assert (
         "1 student shows a-rather-long-misconception-name in " + unit.exercises[0].id
         in out.getvalue()
