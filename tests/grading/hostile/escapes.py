@@ -29,7 +29,7 @@ def attempt(handed: Handed, code: str) -> None:
 @entry("reads the machine's users", remarks=FILES, causal_mask=REFUSED)
 def reads_users(handed: Handed) -> None:
     code = """
-        paths = ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/root/.bashrc", "/var/log/syslog"]
+        paths = ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/etc/group", "/var/log/syslog"]
         assert any(gained(lambda: open(path).read()) for path in paths), "nothing gained"
         """
     attempt(handed, code)
