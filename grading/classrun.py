@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import signal
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +13,7 @@ import nbformat
 from sqlalchemy import make_url
 
 from grading.collect import Found, find
+from grading.ctrl_c import uninterrupted
 from grading.dask_workers import DaskWorkers, cluster
 from grading.exercise import CourseError, Unit, load_unit, unit_slugs
 from grading.gradebook import GradebookWriter, driver_named
@@ -247,22 +246,6 @@ class Desk:
         graded = result.graded
         noted = self.ledger.key(graded.student, graded.unit) == result.key
         return noted and self.writer.holds(graded, self._scores[graded.unit])
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C off until the end of the block; only the main thread hears it at all."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard:
-        raise KeyboardInterrupt
 
 
 def records(results: list[Graded]) -> list[dict]:

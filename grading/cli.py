@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from grading import startup
+from grading import ctrl_c, startup
 from grading.exercise import ROOT, CourseError
 
 # The modules that do the work import torch, Sphinx or nbgrader: each command imports its own, so
@@ -14,23 +14,28 @@ from grading.exercise import ROOT, CourseError
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 only on success."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if not hasattr(arguments, "run"):
+        parser.print_help(sys.stderr)
+        return 2
     startup.find_own_programs()
     startup.end_quickly()
     try:
-        _check_json(getattr(arguments, "json", None))
-        return arguments.run(arguments)
+        with ctrl_c.remembered():
+            _check_json(getattr(arguments, "json", None))
+            return arguments.run(arguments)
     except CourseError as error:
         print(f"course: {error}", file=sys.stderr)
     except KeyboardInterrupt as stop:
-        print(f"course: {stop or 'stopped.'}", file=sys.stderr)
+        print(f"course: {str(stop) or 'stopped.'}", file=sys.stderr)
         return 130
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="course", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, run, text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
@@ -48,12 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_grade_options(sub)
     sub = command("bank", _bank, "prove that every exercise names its misconceptions")
     sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
-    sub.add_argument("--seeds", type=int, default=5, metavar="N", help="draws of the inputs")
+    sub.add_argument("--seeds", type=_count, default=5, metavar="N", help="draws of the inputs")
     _add_json(sub)
     sub = command("chat", _chat, "ask SmolLM2-135M, run by the course's reference model")
     sub.add_argument("prompt", help='what to ask: "What is gravity?"')
     sub.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy")
-    sub.add_argument("--max-new-tokens", type=int, default=256, metavar="N")
+    sub.add_argument("--max-new-tokens", type=_count, default=256, metavar="N")
     sub.add_argument("--seed", type=int, metavar="N")
     return parser
 
@@ -61,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_grade_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
     sub.add_argument("--submitted", type=Path, default=ROOT / "submitted", metavar="DIR")
-    sub.add_argument("--jobs", type=int, metavar="N", help="processes; one a core by default")
+    sub.add_argument("--jobs", type=_count, metavar="N", help="processes; one a core by default")
     sub.add_argument("--scheduler", metavar="ADDR", help="a Dask cluster instead: tcp://HOST:8786")
     sub.add_argument("--db", metavar="URL", help="gradebook.db beside the submissions by default")
     sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the inputs drawn")
@@ -71,6 +76,17 @@ def _add_grade_options(sub: argparse.ArgumentParser) -> None:
     text = "run submissions with your own rights where there is no sandbox"
     sub.add_argument("--trusted", action="store_true", help=text)
     _add_json(sub)
+
+
+def _count(text: str) -> int:
+    """A number of at least one."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+    return number
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

@@ -57,7 +57,9 @@ class GradebookWriter:
             self._book.db.remove()
             self._connection = self._book.engine.connect()
         except (ArgumentError, OperationalError, ModuleNotFoundError) as error:
-            raise CourseError(f"The gradebook cannot be opened ({error}). Look at --db.") from None
+            raise CourseError(
+                f"The gradebook cannot be opened ({_in_short(error)}). Look at --db."
+            ) from None
         # "rollback_only": a commit inside writes to the database, and stays in our transaction.
         # Nobody else's commits are seen inside it, so that nothing need be read anew after ours.
         session = sessionmaker(
@@ -80,8 +82,8 @@ class GradebookWriter:
                 yield self._book
             except (OperationalError, InvalidEntry) as error:  # locked, full, gone
                 raise CourseError(
-                    f"The gradebook cannot be written ({error}). What was graded is kept: run the "
-                    f"same command again when it can."
+                    f"The gradebook cannot be written ({_in_short(error)}). What was graded is "
+                    f"kept: run the same command again when it can."
                 ) from None
             finally:
                 # What others write meanwhile, in formgrader, is read anew the next time.
@@ -159,9 +161,16 @@ def driver_named(db_url: str) -> str:
             f"--db {db_url!r} is no address of a database: write sqlite:///gradebook.db "
             f"or postgresql://USER@HOST/NAME."
         ) from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise CourseError(f"--db: {url.drivername} is not supported, sqlite and postgresql are.")
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     return url.render_as_string(hide_password=False)
+
+
+def _in_short(error: Exception) -> str:
+    """What the database says, without SQLAlchemy's words around it."""
+    return str(getattr(error, "orig", None) or error).strip()
 
 
 @cache

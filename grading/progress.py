@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
 from grading.submission import Graded
 
@@ -68,32 +69,47 @@ def _clock_face(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+class _Pace(ProgressColumn):
+    """A tally's pace as it is now: while nothing ends, the rate falls and the time left grows."""
+
+    def __init__(self, tally: Tally) -> None:
+        super().__init__()
+        self._tally = tally
+
+    def render(self, task: Task) -> Text:
+        """What the bar says beside itself."""
+        return Text(self._tally.pace())
+
+
 class Bar:
     """A tally on a terminal; elsewhere only its last line. A context manager."""
 
-    def __init__(self, total: int, console: Console) -> None:
-        self.tally = Tally(total)
+    def __init__(
+        self, total: int, console: Console, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.tally = Tally(total, clock)
         self._console = console
         columns = (
             TextColumn("Grading"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
+            _Pace(self.tally),
         )
         self._progress = Progress(
             *columns, console=console, transient=True, disable=not console.is_terminal
         )
 
     def __enter__(self) -> "Bar":
-        self._task = self._progress.add_task("", total=self.tally.total, pace="starting")
+        self._task = self._progress.add_task("", total=self.tally.total)
         self._progress.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type | None, *_) -> None:
         self._progress.stop()
-        self._console.print(self.tally.line(), highlight=False)
+        if kind is None or self.tally.done:  # an error at the start speaks for itself
+            self._console.print(self.tally.line(), highlight=False)
 
     def add(self, graded: Graded, reused: bool) -> None:
         """Count one submission and show it."""
         self.tally.add(graded, reused)
-        self._progress.update(self._task, completed=self.tally.done, pace=self.tally.pace())
+        self._progress.update(self._task, completed=self.tally.done)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import nbformat
 
-from grading.classrun import ClassRun, Desk, Outcome, Watcher, in_order, uninterrupted
+from grading.classrun import ClassRun, Desk, Outcome, Watcher, in_order
 from grading.collect import Found
+from grading.ctrl_c import uninterrupted
 from grading.exercise import load_unit
 from grading.gradebook import check_points
 from grading.marking import write_verdict

@@ -53,11 +53,12 @@ def worker_context() -> BaseContext:
 
 
 def _start_forkserver() -> None:
-    """With one thread, and Ctrl-C shut out of what it forks until that listens."""
-    from multiprocessing import forkserver  # Windows has none
+    """With one thread, and Ctrl-C shut out of it, and of what it forks until that listens."""
+    from multiprocessing import forkserver, resource_tracker  # Windows has none
 
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)  # read by libraries when they are loaded
+    resource_tracker.ensure_running()  # it lets Ctrl-C in again when it has started
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()

@@ -28,6 +28,7 @@ def print_table(results: list[Graded], console: Console) -> None:
     for slug in sorted({g.unit for g in results}):
         of_unit = [g for g in results if g.unit == slug]
         console.print(_table(slug, of_unit))
+        console.print(_numbers(slug), highlight=False)
         console.print(LEGEND, soft_wrap=True)
         _print_remarks(of_unit, console)
 
@@ -45,6 +46,12 @@ def _table(slug: str, results: list[Graded]) -> Table:
         marks = [MARKS[v.status] for v in graded.verdicts]
         table.add_row(escape(graded.student), *marks, f"{graded.score:g}/{total:g}", _why(graded))
     return table
+
+
+def _numbers(slug: str) -> str:
+    """What the columns are; a name is not broken where the line is."""
+    names = [exercise.callable for exercise in load_unit(slug).exercises]
+    return "  ".join(f"{number}\u00a0{name}" for number, name in enumerate(names, 1))
 
 
 def _why(graded: Graded) -> str:

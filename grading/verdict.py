@@ -48,6 +48,7 @@ class Verdict:
     def record(self, student: str, unit: str) -> dict[str, Any]:
         """The object that `--json` writes, one an exercise and student."""
         fields = asdict(self)
+        fields |= {"score": float(self.score), "max_score": float(self.max_score)}
         names = ("exercise", "score", "max_score", "status", "misconception", "message")
         return {"student": student, "unit": unit, **{name: fields[name] for name in names}}
 

@@ -1,5 +1,6 @@
 """Tasks in processes on this machine, or in those of a cluster; and what happens when one dies."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -19,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import util
 from typing import Any, Protocol
 
-from grading import without_grammars  # noqa: F401  (before nbformat)
+from grading import ctrl_c, without_grammars  # noqa: F401  (the latter before nbformat)
 from grading.exercise import CourseError, load_unit
 from grading.sandbox import shared
 from grading.sandbox.warm import close_all, fork_from
@@ -27,8 +28,10 @@ from grading.startup import ONE_THREAD, worker_context
 from grading.submission import Graded, grade_submission
 from grading.versions import unit_version
 
+_log = logging.getLogger(__name__)
 Call = tuple[Any, tuple, dict]  # a tag, arguments, options
 PATIENCE = 10.0  # seconds for a task and its sandbox to end in good order
+STOPPED, FORCED = 1, 2  # exit codes of a worker that was told to end, and of one that had to be
 # A Dask worker may run tasks in several threads; a submission wants the process to itself.
 _alone = threading.Lock()
 _stopping = threading.Event()  # set in a worker that was told to end
@@ -41,15 +44,25 @@ class Died(Exception):
 def grade_task(student: str, slug: str, data: bytes | None, version: str, **options) -> Graded:
     """`grade_submission`, where the course is the same as where the class is graded from."""
     if _stopping.is_set():  # the pool hands out what it had queued
-        sys.exit(1)
+        sys.exit(STOPPED)
     if unit_version(load_unit(slug)) != version:
         raise CourseError(
             f"A worker has another version of {slug} (or of Python, NumPy or PyTorch) than this "
             f"process, or a file of the course changed meanwhile: bring both up to date, and run "
             f"the same command again."
         )
+    return alone(grade_submission, student, slug, data, **options)
+
+
+def alone(function: Callable, *arguments, **options) -> Any:
+    """What a function returns that has this process to itself; told to end, it ends the process."""
     with _alone:
-        return grade_submission(student, slug, data, **options)
+        try:
+            return function(*arguments, **options)
+        finally:
+            if _stopping.is_set():  # the pool would take note of it and wait for the next task
+                close_all()
+                os._exit(STOPPED)
 
 
 # --- processes on this machine --------------------------------------------------------------------
@@ -62,8 +75,6 @@ class LocalWorkers:
     def __init__(self, jobs: int | None = None, sandboxed: bool = False) -> None:
         self.sandboxed = sandboxed
         self.slots = usable_cores() if jobs is None else jobs
-        if self.slots < 1:
-            raise CourseError(f"--jobs {jobs}: at least one process is needed.")
 
     def __enter__(self) -> "LocalWorkers":
         self._before = {name: os.environ.get(name) for name in ONE_THREAD}
@@ -104,15 +115,19 @@ class LocalWorkers:
     def _stop_tasks(self) -> None:
         """End the tasks that run, so that nobody waits for a learner's endless loop."""
         calls = getattr(self._executor, "_call_queue", None)
+        results = getattr(self._executor, "_result_queue", None)
         self._executor.shutdown(wait=False, cancel_futures=True)
         processes = set(multiprocessing.active_children()) - self._not_ours
         for process in processes:
             process.terminate()
         for process in processes:
             process.join(2 * PATIENCE)
-        if calls is not None and sys.version_info < (3, 11, 5):
-            # A notebook half written to a process that is gone would be waited for, for ever:
-            # nobody reads the pipe, but this end of it is open. Later Pythons close it themselves.
+            process.kill()
+        # A notebook half written to a process that is gone, or by one, would be waited for, for
+        # ever: at the other end of the pipe is nobody, but this process has that end open too.
+        if results is not None:
+            results._writer.close()
+        if calls is not None and sys.version_info < (3, 11, 5):  # later ones close it themselves
             calls._reader.close()
 
 
@@ -141,18 +156,20 @@ def _start_worker(door: str | None) -> None:
 
 def _end(*_) -> None:
     """End the task in good order, which takes its sandbox down; the process by force if need be."""
+    if _stopping.is_set():  # told twice, as by a pool that sees another of its processes end
+        return
     if not _alone.locked():
         # Between two tasks: at once, so that nobody reads on where this process stopped reading.
         close_all()
-        os._exit(1)
+        os._exit(STOPPED)
     _stopping.set()
     threading.Thread(target=_end_late, daemon=True).start()
-    sys.exit(1)
+    sys.exit(STOPPED)
 
 
 def _end_late() -> None:
     time.sleep(PATIENCE)
-    os._exit(1)
+    os._exit(FORCED)
 
 
 def _end_with_parent() -> None:
@@ -223,6 +240,7 @@ def _finished(
 
 
 def _one_by_one(workers, function: Callable, calls: list[Call]) -> Iterator[tuple[Any, Any]]:
+    _log.warning("A process that grades has died: what it may have had is graded again, singly.")
     _renew(workers)
     for call in calls:
         outcome = _alone_now(workers, function, call)
@@ -252,6 +270,7 @@ def _wait(futures: Iterable[Future], until: str = "ALL_COMPLETED") -> list[Futur
     """As `wait`, in short steps: Windows hears Ctrl-C only between them."""
     futures = list(futures)
     while True:
+        ctrl_c.check()
         done, pending = wait(futures, timeout=1, return_when=until)
         if not pending or (done and until == FIRST_COMPLETED):
             return [future for future in futures if future in done]

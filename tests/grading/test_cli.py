@@ -40,6 +40,17 @@ def test_mistakes_are_one_line_that_names_the_fix(capsys, arguments, text):
     assert text in err
 
 
+def test_without_a_command_help_is_shown(capsys):
+    assert course(capsys)[::2] == (2, cli._parser().format_help())
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_a_number_of_processes_is_one_at_least(capsys, jobs):
+    with pytest.raises(SystemExit):
+        cli.main(["grade", "--jobs", jobs])
+    assert f"'{jobs}' is no number of at least 1" in capsys.readouterr().err
+
+
 def test_an_empty_class_is_said(capsys, tmp_path):
     (tmp_path / "somebody").mkdir()
     status, _, err = course(capsys, "grade", "--submitted", tmp_path)
@@ -63,6 +74,7 @@ def test_check_prints_verdicts_and_writes_json(capsys, tmp_path, unit, right):
     results = json.loads((tmp_path / "out.json").read_text())
     assert status == 1
     assert [r["status"] for r in results] == ["pass"] * (len(results) - 1) + ["missing"]
+    assert {type(r[points]) for r in results for points in ("score", "max_score")} == {float}
     assert set(results[0]) == set(
         "student unit exercise score max_score status misconception message".split()
     )

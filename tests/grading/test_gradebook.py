@@ -163,9 +163,16 @@ def _id(cell):
     return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
-@pytest.mark.parametrize("url", ["gradebook", "nosuch://x", "sqlite:////no/such/folder/g.db"])
-def test_what_is_no_database_is_said(url, tmp_path):
-    with pytest.raises(CourseError, match="--db"), GradebookWriter(url, tmp_path):
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("gradebook", "--db 'gradebook' is no address"),
+        ("mysql://x", "--db: mysql is not supported"),
+        ("sqlite:////no/such/folder/g.db", "cannot be opened .* Look at --db"),
+    ],
+)
+def test_what_is_no_database_is_said(url, text, tmp_path):
+    with pytest.raises(CourseError, match=text), GradebookWriter(url, tmp_path):
         pass
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -118,13 +119,37 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path, unit, right, root, undisturbe
     assert not list(temporary.glob("course-*"))
 
 
+def hand_in_endless(submitted: Path, unit, right) -> None:
+    """A submission that does not end before its time is over."""
+    first = unit.exercises[0]
+    endless = f"def {first.callable}(*inputs):\n    while True: pass\nwhile True: pass"
+    notebook = sample_class.notebook_with(unit, right | {first.answer_id: endless})
+    hand_in(submitted, "endless", notebook)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("seconds", [0, 0.5, 1, 1.5, 2])
+def test_ctrl_c_during_the_start_is_as_quiet(tmp_path, unit, right, root, seconds):
+    hand_in_endless(tmp_path / "submitted", unit, right)
+    process = start_course(*grade(tmp_path), root=root)
+    while process.poll() is None and not children(process.pid):
+        time.sleep(0.01)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    # Python kills itself with the signal where that met a text that it was compiling.
+    assert process.returncode in (130, -signal.SIGINT), said.decode()
+    assert said.startswith(b"course: stopped.") and said.count(b"\n") == 1, said.decode()
+
+
+def children(process: int) -> str:
+    """The processes that a process has started."""
+    return Path(f"/proc/{process}/task/{process}/children").read_text()
+
+
 def test_ctrl_c_in_a_terminal_ends_all_processes(tmp_path, unit, right, root):
     """The terminal sends the signal to every process of the group, endless loops among them."""
-    name = unit.exercises[0].callable
-    endless = {
-        unit.exercises[0].answer_id: f"def {name}(*inputs):\n    while True: pass\nwhile True: pass"
-    }
-    hand_in(tmp_path / "submitted", "endless", sample_class.notebook_with(unit, right | endless))
+    hand_in_endless(tmp_path / "submitted", unit, right)
     for number in range(6):
         hand_in(tmp_path / "submitted", f"student-{number}", b"no notebook %d" % number)
     process = start_course(*grade(tmp_path), "--jobs", "2", root=root)

@@ -1,6 +1,9 @@
 """The runner: workers that die, failures that are reported, numbers that say how far it is."""
 
+import contextlib
+import multiprocessing
 import os
+import signal
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -9,7 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 from rich.console import Console
 
-from grading import classrun, progress, workers
+from grading import classrun, ctrl_c, progress, workers
 from grading.exercise import CourseError
 from tests.grading.books import SLUG, hand_in, new_gradebook
 
@@ -32,10 +35,11 @@ def test_a_submission_that_kills_its_process_twice_is_named_and_the_rest_goes_on
     assert outcomes == {text: eval(text) for text in texts}
 
 
-def test_a_process_that_dies_once_costs_nothing(tmp_path):
+def test_a_process_that_dies_once_costs_nothing_and_is_told(tmp_path, caplog):
     mark = str(tmp_path / "mark")
     once = f"{DIES} if not __import__('os').path.exists({mark!r}) and open({mark!r}, 'x') else 7"
     assert run(["1 + 1", once, "2 + 2"]) == {"1 + 1": 2, once: 7, "2 + 2": 4}
+    assert "A process that grades has died" in caplog.text
 
 
 def test_an_error_is_the_outcome_of_its_own_task_alone():
@@ -66,11 +70,6 @@ def test_workers_are_forked_from_a_process_of_one_thread_that_has_imported_torch
     assert found[one_thread] == 1
 
 
-def test_no_process_is_too_few():
-    with pytest.raises(CourseError, match="--jobs 0"):
-        workers.LocalWorkers(0)
-
-
 def test_the_environment_is_as_before_and_ctrl_c_leaves_no_process(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     with pytest.raises(KeyboardInterrupt), workers.LocalWorkers(1) as pool:
@@ -80,6 +79,27 @@ def test_the_environment_is_as_before_and_ctrl_c_leaves_no_process(monkeypatch):
     assert os.environ["OMP_NUM_THREADS"] == "3"
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def test_a_stopped_run_need_not_force_its_processes():
+    """One works, one is idle: when the idle one ends, the pool tells the other a second time."""
+    with pytest.raises(KeyboardInterrupt), workers.LocalWorkers(2) as pool:
+        pool.submit(workers.alone, eval, "__import__('time').sleep(600)")
+        idle = pool.submit(os.getpid).result()
+        processes = multiprocessing.active_children()
+        assert len(processes) == 2 and idle in [process.pid for process in processes]
+        raise KeyboardInterrupt
+    # 255 stands for an exit code that another thread has read already.
+    assert {process.exitcode for process in processes} <= {workers.STOPPED, 255}
+
+
+def test_a_ctrl_c_that_somebody_catches_is_not_lost():
+    with ctrl_c.remembered():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            run(["1"])
+    ctrl_c.check()
 
 
 def test_a_worker_with_another_version_of_the_course_refuses(unit):
@@ -239,3 +259,27 @@ def test_the_bar_shows_count_rate_failures_and_time_left(unit, capsys):
     out = capsys.readouterr().out
     assert "1/2" in out and "/min, 1 to look at, 0:00 left" in out
     assert "1 submission graded in 0:00" in out.splitlines()[-1]
+
+
+def test_the_time_left_grows_while_nothing_ends(unit, capsys):
+    now = [0.0]
+    console = Console(force_terminal=True, width=100)
+    with progress.Bar(2, console, clock=lambda: now[0]) as bar:
+        now[0] = 10.0
+        bar.add(classrun.Graded("a", unit.slug, (), b"", (), 0.0), False)
+        assert "0:10 left" in _shown(console, bar)
+        now[0] = 40.0
+        assert "0:40 left" in _shown(console, bar)
+
+
+def _shown(console, bar) -> str:
+    """What is on the terminal now; the bar draws itself anew ten times a second."""
+    with console.capture() as capture:
+        console.print(bar._progress)
+    return capture.get()
+
+
+def test_an_error_at_the_start_speaks_for_itself(capsys):
+    with pytest.raises(CourseError), progress.Bar(2, Console()):
+        raise CourseError("no gradebook")
+    assert capsys.readouterr().out == ""

@@ -223,12 +223,15 @@ async def _ask(host, code):
     await channel.write_message(
         json.dumps({**message, "metadata": {}, "content": content, "channel": "shell"})
     )
-    while True:
+    text, ended = "", False
+    while not ended:  # what is printed may come in several messages
         said = json.loads(await asyncio.wait_for(channel.read_message(), 120))
-        if said["msg_type"] in ("stream", "error"):
-            channel.close()
-            await client.fetch(f"http://{host}/api/kernels/{kernel}?token=t", method="DELETE")
-            return said["content"].get("text")
+        text += said["content"].get("text", "") + said["content"].get("evalue", "")
+        ours = said["parent_header"].get("msg_id") == "1"
+        ended = ours and said["content"].get("execution_state") == "idle"
+    channel.close()
+    await client.fetch(f"http://{host}/api/kernels/{kernel}?token=t", method="DELETE")
+    return text
 
 
 def test_without_a_sandbox_no_kernel_starts(monkeypatch):
