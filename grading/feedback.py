@@ -8,7 +8,7 @@ cell could print the inputs that its answers were checked on).
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nbconvert.filters import Highlight2HTML
@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import GetGrades
 
 from grading.exercise import Unit, load_unit
-from grading.verdict import HEADINGS, book_address, points
+from grading.verdict import HEADINGS, REFUSED, book_address, points
 
 TEMPLATES = Path(__file__).parent / "templates"
 TAGS = ("h1 h2 h3 h4 h5 h6 p br hr ul ol li em strong b i code pre blockquote a abbr div span del "
@@ -92,6 +92,12 @@ def make_page(nb: NotebookNode, of: dict, unit: Unit, book: str) -> Page:
         page.pieces.append(piece)
         if piece.kind in ("check", "graded"):
             page.rows.append(_row(cell, piece))
+    if REFUSED in nb.metadata:  # the remark says why; the notebook is not the learner's
+        page.pieces = [piece for piece in page.pieces if piece.given or piece.comment]
+        here = {piece.anchor for piece in page.pieces}
+        page.rows = [
+            replace(row, anchor=row.anchor if row.anchor in here else "") for row in page.rows
+        ]
     return page
 
 

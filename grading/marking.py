@@ -17,7 +17,7 @@ from grading.exercise import CourseError, Exercise, Unit
 from grading.judge import judge, make_request, verdict
 from grading.sandbox import Limits, kernelspec
 from grading.sandbox.session import Cell, Ran, run_cells
-from grading.verdict import Verdict
+from grading.verdict import REFUSED, Verdict
 
 # What a learner's outputs may hold. Formgrader shows them in the instructor's browser, where a
 # script in HTML or SVG would act with the instructor's rights.
@@ -55,6 +55,7 @@ def run_and_judge(
 def refuse(notebook: NotebookNode, unit: Unit, message: str, book: str) -> list[Verdict]:
     """No points for any exercise, for a reason that concerns the whole submission."""
     _name_kernel(notebook)
+    notebook.metadata[REFUSED] = message
     verdicts = [verdict(exercise, 0, "refused", message) for exercise in unit.exercises]
     for exercise, said in zip(unit.exercises, verdicts, strict=True):
         write_verdict(notebook, exercise, said, book)

@@ -23,7 +23,7 @@ from grading.feedback import TEMPLATES, FeedbackPage
 from grading.marking import refuse, run_and_judge
 from grading.release import directories, write_source
 from grading.sandbox import Limits, kernelspec
-from grading.verdict import book_address
+from grading.verdict import REFUSED, book_address
 
 
 def configure(config: Config) -> None:
@@ -76,7 +76,7 @@ class MendingExporter(NotebookExporter):
             notebook, remarks = submission.mend(data, unit), found.remarks
         except submission.Unreadable as error:
             notebook, remarks = submission.blank(unit), [*found.remarks, str(error)]
-            notebook.metadata["course_refused"] = str(error)
+            notebook.metadata[REFUSED] = str(error)
         submission.note(notebook, remarks)
         return notebook
 
@@ -97,7 +97,7 @@ class ExecuteAndJudge(NbGraderPreprocessor):
         """Run and judge one notebook; each check cell ends with its verdict as only output."""
         unit = load_unit(resources["nbgrader"]["assignment"])
         book = book_address(Path(resources["metadata"]["path"]))
-        if reason := nb.metadata.pop("course_refused", None):
+        if reason := nb.metadata.get(REFUSED):
             refuse(nb, unit, str(reason), book)
             return nb, resources
         limits = Limits(cap_seconds=self.cap_seconds, memory_mb=self.memory_mb)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from rich.columns import Columns
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -48,10 +49,10 @@ def _table(slug: str, results: list[Graded]) -> Table:
     return table
 
 
-def _numbers(slug: str) -> str:
-    """What the columns are; a name is not broken where the line is."""
+def _numbers(slug: str) -> Columns:
+    """What the table's numbers stand for."""
     names = [exercise.callable for exercise in load_unit(slug).exercises]
-    return "  ".join(f"{number}\u00a0{name}" for number, name in enumerate(names, 1))
+    return Columns([f"{number} {name}" for number, name in enumerate(names, 1)], padding=(0, 2))
 
 
 def _why(graded: Graded) -> str:

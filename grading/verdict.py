@@ -9,6 +9,7 @@ from typing import Any
 from grading.exercise import ROOT
 
 STATUSES = ("pass", "partial", "fail", "error", "timeout", "missing", "refused")
+REFUSED = "course_refused"  # in a notebook's metadata: why the blank one stands for what came
 HEADINGS = {
     "pass": "Right",
     "partial": "Partly right",
