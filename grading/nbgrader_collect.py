@@ -4,6 +4,7 @@ nbgrader would copy whatever lies beside a notebook, follow links, skip notebook
 name, and believe the learner's `timestamp.txt`. `plug_in` puts other parts in the place of these.
 """
 
+import logging
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -51,6 +52,12 @@ def _submitted_timestamp(app: api.NbGraderAPI, assignment_id: str, student_id: s
     return _timestamp(app.coursedir, _submitted(app.coursedir) / student_id / assignment_id)
 
 
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """nbgrader misses a notebook that has another name or lies in a zip: `collect` has said so, and
+    where there is none, why."""
+    return not record.getMessage().startswith("No submitted file: ")
+
+
 class NothingBesides(BaseConverter):
     """Where nbgrader copies a submission's other files, copy none of them."""
 
@@ -73,6 +80,7 @@ class CollectingAutograde(Autograde, NothingBesides):
 
     def init_notebooks(self) -> None:
         """One notebook for each student, by the unit's own name, whatever was handed in."""
+        self.log.addFilter(_is_no_false_alarm)
         unit, self.notebooks, self.assignments = self.coursedir.assignment_id, [], {}
         try:
             folders = collect.students(_submitted(self.coursedir))

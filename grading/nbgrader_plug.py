@@ -93,6 +93,8 @@ class ExecuteAndJudge(NbGraderPreprocessor):
 
     memory_mb = Int(Limits.memory_mb, help="memory that a submission may use").tag(config=True)
 
+    seed = Int(submission.SEED, help="of the inputs drawn").tag(config=True)
+
     def preprocess(self, nb: NotebookNode, resources: dict):
         """Run and judge one notebook; each check cell ends with its verdict as only output."""
         unit = load_unit(resources["nbgrader"]["assignment"])
@@ -101,7 +103,7 @@ class ExecuteAndJudge(NbGraderPreprocessor):
             refuse(nb, unit, str(reason), book)
             return nb, resources
         limits = Limits(cap_seconds=self.cap_seconds, memory_mb=self.memory_mb)
-        _, ran = run_and_judge(nb, unit, submission.SEED, book, limits, self.trusted)
+        _, ran = run_and_judge(nb, unit, self.seed, book, limits, self.trusted)
         submission.note(nb, ran.problems)
         for problem in ran.problems:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from nbgrader.api import Gradebook
 from grading import cli, sample_class
 from grading.exercise import ROOT
 
+SEED = 7
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -35,17 +37,8 @@ def home(tmp_path_factory, unit):
 @pytest.fixture(scope="module")
 def results(home, unit):
     """The records of `course grade` on the sample class, by student."""
-    status = cli.main(
-        [
-            "grade",
-            unit.slug,
-            "--submitted",
-            str(home / "submitted"),
-            "--json",
-            str(home / "out.json"),
-        ]
-    )
-    assert status == 0
+    options = ["--submitted", home / "submitted", "--json", home / "out.json", "--seed", SEED]
+    assert cli.main(["grade", unit.slug, *map(str, options)]) == 0
     by_student: dict[str, list] = {}
     for record in json.loads((home / "out.json").read_text()):
         by_student.setdefault(record["student"], []).append(record)
@@ -87,10 +80,8 @@ def test_the_gradebook_and_the_judged_notebooks_hold_the_same(home, results, uni
 def test_grading_again_gives_the_same_verdicts(home, results, unit, tmp_path):
     shutil.copytree(home / "submitted" / "cleo-mistaken", tmp_path / "submitted" / "cleo-mistaken")
     out = tmp_path / "out.json"
-    status = cli.main(
-        ["grade", "--submitted", str(tmp_path / "submitted"), "--jobs", "1", "--json", str(out)]
-    )
-    assert status == 0
+    options = ["--submitted", tmp_path / "submitted", "--jobs", 1, "--json", out, "--seed", SEED]
+    assert cli.main(["grade", *map(str, options)]) == 0
     assert json.loads(out.read_text()) == results["cleo-mistaken"]
 
 
@@ -113,7 +104,7 @@ def stock(home, unit, results):
         assert done.returncode == 0, done.stderr
 
     nbgrader("generate_assignment", unit.slug)
-    nbgrader("autograde", unit.slug)
+    nbgrader("autograde", unit.slug, f"--ExecuteAndJudge.seed={SEED}")
     nbgrader("generate_feedback", unit.slug)
     nbgrader("export", f"--CsvExportPlugin.to={folder / 'grades.csv'}")
     return folder
@@ -123,6 +114,21 @@ def test_stock_nbgrader_gives_the_same_scores(stock, results):
     with open(stock / "grades.csv") as file:
         rows = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
     assert rows == scores(results)
+
+
+def test_stock_nbgrader_says_the_same(home, stock, unit):
+    """Numbers of the inputs drawn are in the words."""
+    for student in ("cleo-mistaken", "hana-raises"):
+        path = Path("autograded", student, unit.slug, f"{unit.slug}.ipynb")
+        assert said_in(stock / path, unit) == said_in(home / path, unit)
+
+
+def said_in(path, unit) -> list[str]:
+    """The verdicts in a judged notebook, without the way to the book from there."""
+    checks = {e.grade_id for e in unit.exercises}
+    cells = nbformat.read(path, as_version=4).cells
+    judged = [c for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") in checks]
+    return [re.sub('href="[^"]*"', "", c.outputs[0].data["text/html"]) for c in judged]
 
 
 def test_stock_generate_assignment_writes_what_is_committed(stock, unit):

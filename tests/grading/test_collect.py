@@ -380,6 +380,7 @@ def stock(tmp_path_factory, unit, right):
         (home / "submitted" / "linked" / UNIT / name).symlink_to(home / "secret.txt")
     done = nbgrader(home, "autograde", UNIT)
     assert done.returncode == 0 and "SAWarning" not in done.stderr, done.stderr
+    assert "renamed: Taken from" in done.stderr and "No submitted file" not in done.stderr
     return home
 
 
