@@ -67,6 +67,7 @@ class Program:
                     stderr=log,
                     env=told,
                     cwd=self.folder,  # else `-m` would look for modules where we stand, first
+                    process_group=0,  # Ctrl-C is not for it: what happens then is our decision
                 )
         except BaseException:  # Ctrl-C too: nothing stays behind
             self.close()

@@ -77,6 +77,14 @@ def test_a_fork_ends_with_its_connection_and_the_others_go_on(fork):
     assert len(below(process)) == len(before)
 
 
+def test_a_terminals_ctrl_c_is_not_for_it(fork):
+    """It reaches the whole process group; a job that it ended would look like a learner's fault."""
+    fork()
+    first = shared.program().process.pid
+    groups = {os.getpgid(pid) for pid in below(first) | {first}}
+    assert os.getpgid(0) not in groups
+
+
 def test_closing_ends_all_and_leaves_nothing(door, fork):
     fork()
     program = shared.program()
