@@ -5,6 +5,7 @@ Its own side is `inside/zygote.py`.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -106,6 +107,7 @@ class Program:
             try:
                 self.process.wait(patience)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                # The group: bubblewrap ends with its parent only from a moment after its start on.
+                os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)

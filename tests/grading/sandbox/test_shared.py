@@ -2,15 +2,18 @@
 
 import json
 import os
+import random
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from grading.sandbox import shared, warm
 from grading.sandbox.inside import frames
+from grading.sandbox.program import Program
 from tests.grading.machines import started
-from tests.grading.sandbox.conftest import SMALL, below, ended
+from tests.grading.sandbox.conftest import SMALL, below, ended, running
 
 
 @pytest.fixture
@@ -91,6 +94,18 @@ def test_closing_ends_all_and_leaves_nothing(door, fork):
     family, folder = below(program.process.pid) | {program.process.pid}, program.folder
     shared.close()
     assert ended(family) and not folder.exists() and not door.parent.exists()
+
+
+def test_closing_it_while_it_starts_leaves_nothing():
+    """Bubblewrap's second process does not yet end with its first at every moment."""
+    started(warm.NAMESPACES)
+    chance, names = random.Random(0), []
+    for _ in range(100):
+        program = Program(warm.NAMESPACES)
+        names.append(program.folder.name)
+        time.sleep(chance.uniform(0, 0.01))
+        program.close(patience=0)
+    assert ended([pid for name in names for pid in running(name)])
 
 
 def test_a_process_that_was_killed_is_started_anew(door):
