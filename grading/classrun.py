@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import nbformat
 from sqlalchemy import make_url
 
-from grading.collect import Found, find
+from grading.collect import Found, find, overlooked
 from grading.ctrl_c import uninterrupted
 from grading.dask_workers import DaskWorkers, cluster
 from grading.exercise import CourseError, Unit, load_unit, unit_slugs
@@ -94,6 +94,17 @@ class ClassRun:
             name = path.relative_to(self.home).as_posix() if near else path.as_posix()
         tag = hashlib.sha256(name.encode()).hexdigest()[:12]
         return Ledger(self.home / FOLDER / f"written-{tag}.jsonl")
+
+    def with_seed(self, seed: int | None) -> "ClassRun":
+        """The same run with this seed, or else with the one that its gradebook was filled with."""
+        last = self.ledger().last
+        before = self.store().get(last[1], last[0]) if seed is None and last else None
+        return replace(self, seed=seed if seed is not None else before.seed if before else SEED)
+
+    @cached_property
+    def overlooked(self) -> list[str]:
+        """What lies among the submissions and was not graded, in words."""
+        return overlooked(self.submitted, self.found)
 
     def writer(self) -> GradebookWriter:
         """The one that writes the gradebook."""
@@ -190,7 +201,7 @@ def grade_class(run: ClassRun, watcher: Watcher) -> list[Graded]:
 
 def in_order(graded: Iterable[Graded]) -> list[Graded]:
     """By unit and student, however the workers finished."""
-    return sorted(graded, key=lambda g: (g.unit, g.student))
+    return sorted(graded, key=lambda g: (g.unit, g.student.casefold(), g.student))
 
 
 def _outcomes(run: ClassRun, store: Store) -> Iterator[Outcome]:
@@ -218,9 +229,8 @@ def _failed(run: ClassRun, item: Found, error: BaseException) -> Graded:
         write_verdict(notebook, exercise, one, run.options(item)["book"])
     problems = (*item.remarks, f"{reason}: the gradebook marks it for review.")
     note(notebook, list(problems))
-    return Graded(
-        item.student, unit.slug, tuple(said), nbformat.writes(notebook).encode(), problems, 0.0
-    )
+    text = nbformat.writes(notebook).encode()
+    return Graded(item.student, unit.slug, tuple(said), text, problems, 0.0, failed=True)
 
 
 class Desk:
@@ -248,9 +258,10 @@ class Desk:
         return noted and self.writer.holds(graded, self._scores[graded.unit])
 
 
-def records(results: list[Graded]) -> list[dict]:
-    """The objects of `--json`, one an exercise and student."""
-    return [v.record(g.student, g.unit) for g in results for v in g.verdicts]
+def write_records(path: Path | None, results: list[Graded]) -> None:
+    """Write what `--json FILE` asks for, if it does: an object for each exercise and student."""
+    if path:
+        write_json(path, [v.record(g.student, g.unit) for g in results for v in g.verdicts])
 
 
 def write_json(path: Path, objects: list[dict]) -> None:

@@ -65,11 +65,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_grade_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
-    sub.add_argument("--submitted", type=Path, default=ROOT / "submitted", metavar="DIR")
-    sub.add_argument("--jobs", type=_count, metavar="N", help="processes; one a core by default")
-    sub.add_argument("--scheduler", metavar="ADDR", help="a Dask cluster instead: tcp://HOST:8786")
+    text = "the class, submitted/ of the course by default"
+    sub.add_argument("--submitted", type=Path, default=ROOT / "submitted", metavar="DIR", help=text)
+    where = sub.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=_count, metavar="N", help="processes; one a core by default")
+    text = "a Dask cluster instead: tcp://HOST:8786"
+    where.add_argument("--scheduler", metavar="ADDR", help=text)
     sub.add_argument("--db", metavar="URL", help="gradebook.db beside the submissions by default")
-    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the inputs drawn")
+    text = "of the inputs drawn; what this gradebook was graded with before, else 0"
+    sub.add_argument("--seed", type=_seed, metavar="N", help=text)
     text = "only what an edit of the exercises changed; shows the difference before it writes"
     sub.add_argument("--changed", action="store_true", help=text)
     sub.add_argument("--yes", action="store_true", help="with --changed: write without asking")
@@ -78,15 +82,15 @@ def _add_grade_options(sub: argparse.ArgumentParser) -> None:
     _add_json(sub)
 
 
-def _count(text: str) -> int:
-    """A number of at least one."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
-    return number
+def _count(text: str, least: int = 1) -> int:
+    """A whole number."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    return _count(text, least=0)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -115,26 +119,31 @@ def _release(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from grading.classrun import records, write_json
+    from grading.classrun import write_records
+    from grading.sandbox.session import NothingRan
     from grading.submission import grade_submission, unit_of
 
     if not arguments.path.is_file():
         raise CourseError(f"{arguments.path} is not a file: name the notebook to check.")
     data = arguments.path.read_bytes()
     # Learners trust themselves, where their machine has no sandbox.
-    graded = grade_submission("you", unit_of(arguments.path.name, data), data, trusted=True)
+    try:
+        graded = grade_submission("you", unit_of(arguments.path.name, data), data, trusted=True)
+    except NothingRan as error:
+        raise CourseError(f"The notebook could not be run here ({error}).") from None
     for verdict in graded.verdicts:
         print(verdict.text() + "\n")
     for problem in graded.problems:
         print(problem)
     total = sum(v.max_score for v in graded.verdicts)
     print(f"{graded.score:g} of {total:g} points")
-    if arguments.json:
-        write_json(arguments.json, records([graded]))
+    write_records(arguments.json, [graded])
     return 0 if graded.score == total else 1
 
 
 def _grade(arguments: argparse.Namespace) -> int:
+    if arguments.yes and not arguments.changed:
+        raise CourseError("--yes agrees to what `--changed` shows: give both, or neither.")
     startup.leave_out_grammars()
     _start_workers(arguments.scheduler)
     from grading import classrun
@@ -145,13 +154,11 @@ def _grade(arguments: argparse.Namespace) -> int:
         db_url=arguments.db,
         jobs=arguments.jobs,
         scheduler=arguments.scheduler,
-        seed=arguments.seed,
         trusted=arguments.trusted,
-    )
-    results = _regrade_class(run, arguments.yes) if arguments.changed else _grade_class(run)
-    if arguments.json:
-        classrun.write_json(arguments.json, classrun.records(results))
-    return 0
+    ).with_seed(arguments.seed)
+    if arguments.changed:
+        return _regrade_class(run, arguments.yes, arguments.json)
+    return _grade_class(run, arguments.json)
 
 
 def _start_workers(scheduler: str | None) -> None:
@@ -167,10 +174,11 @@ def _start_workers(scheduler: str | None) -> None:
         startup.worker_context()
 
 
-def _grade_class(run) -> list:
+def _grade_class(run, json: Path | None = None) -> int:
+    """Grade, and print the table; the exit status is 1 where the grading of somebody failed."""
     from rich.console import Console
 
-    from grading.classrun import grade_class
+    from grading.classrun import grade_class, write_records
     from grading.progress import Bar
     from grading.sandbox import kernelspec
     from grading.table import print_table
@@ -179,16 +187,39 @@ def _grade_class(run) -> list:
     console = Console()
     with Bar(len(run.found), console) as bar:
         results = grade_class(run, bar)
+    write_records(json, results)  # first: a pipe behind the table may close
+    _print_sandbox(results, console)
+    print_table(results, console)
+    _print_otherwise(run, console)
+    for line in (f"Seed: {run.seed}", f"Gradebook: {run.gradebook}"):
+        console.print(line, highlight=False, soft_wrap=True)
+    return int(any(g.failed for g in results))
+
+
+def _print_sandbox(results: list, console) -> None:
     for sandbox in sorted({g.sandbox for g in results if g.sandbox}):
         console.print(f"Sandbox: {sandbox}", highlight=False, soft_wrap=True)
-    print_table(results, console)
-    console.print(f"Gradebook: {run.gradebook}", highlight=False, soft_wrap=True)
-    return results
 
 
-def _regrade_class(run, yes: bool) -> list:
+def _print_otherwise(run, console) -> None:
+    """What the table does not show: points by hand, and whose work was not graded."""
+    from grading.table import print_by_hand, print_left_out
+
+    with run.writer() as writer:
+        for unit in run.loaded:
+            if points := writer.by_hand(unit.slug):
+                console.print("In the gradebook, not in the table:")
+                print_by_hand(unit.slug, points, console)
+            here = {item.student for item in run.found if item.unit == unit.slug}
+            print_left_out(unit.slug, sorted(writer.students(unit.slug) - here), console)
+    for line in run.overlooked:
+        console.print(f"Not graded: {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _regrade_class(run, yes: bool, json: Path | None) -> int:
     from rich.console import Console
 
+    from grading.classrun import write_records
     from grading.progress import Bar
     from grading.regrade import regrade
     from grading.table import print_changes
@@ -199,22 +230,27 @@ def _regrade_class(run, yes: bool) -> list:
         print_changes(changes, console)
         for text in failed:
             print(f"Not graded, so its grades stay: {text}")
-        if not yes:
+        if changes and not yes:
             _ask()
 
     done = regrade(run, lambda total: Bar(total, console), confirm)
+    write_records(json, done.graded)
+    _print_sandbox(done.graded, console)
     if done.written:
         print(f"Written into {run.gradebook}.")
     else:
         print("Nothing was written: no submission and no exercise differs from what was graded.")
-    return done.graded
+    return int(bool(done.failed))
 
 
 def _ask() -> None:
     """Ask before grades are changed; nobody can be asked where there is no terminal."""
     if not sys.stdin.isatty():
         raise CourseError("nothing was written. Add --yes to write these grades.")
-    answer = input("Write these grades into the gradebook? [y/N] ")
+    try:
+        answer = input("Write these grades into the gradebook? [y/N] ")
+    except EOFError:  # Ctrl-D
+        answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise CourseError("nothing was written.")
 
@@ -282,13 +318,13 @@ def _all(arguments: argparse.Namespace) -> int:
     for slug in units:
         sample_class.write(load_unit(slug), submitted)
     # The course wrote these submissions itself: no sandbox is needed where there is none.
-    _grade_class(ClassRun(submitted, tuple(units), trusted=True))
+    status = _grade_class(ClassRun(submitted, tuple(units), trusted=True))
     print(f"\nThe book:            {_shown(index)}  (open it in a browser)")
     print(f"The first notebook:  {_command('jupyter')} lab {_shown(notebooks[0])}")
     print(f'Talk to the model:   {_command("course")} chat "What is gravity?"')
     print(f"Grade your class:    submissions into submitted/STUDENT/{units[0]}/, then", end=" ")
     print(f"{_command('course')} grade")
-    return 0
+    return status
 
 
 def _command(name: str) -> str:

@@ -94,6 +94,11 @@ def find(submitted: Path, units: list[str]) -> list[Found]:
             f"{submitted} holds a folder `submitted`: is it {submitted / 'submitted'} that you "
             f"mean? Students' folders lie in the folder itself."
         )
+    if any(folder.name in units for folder in students(submitted)):
+        raise CourseError(
+            f"{submitted} looks like the folder of one student: is it {submitted.resolve().parent} "
+            f"that you mean? Notebooks lie in STUDENT/UNIT/UNIT.ipynb below it."
+        )
     shelf = Shelf()
     each = (item for folder in students(submitted) for item in of_student(folder, units))
     found = [shelf.keep(item) for item in each]
@@ -101,6 +106,16 @@ def find(submitted: Path, units: list[str]) -> list[Found]:
         names = ", ".join(units)
         raise CourseError(f"{submitted} has no submission of {names} (STUDENT/UNIT/UNIT.ipynb).")
     return found
+
+
+def overlooked(submitted: Path, found: Iterable[Found]) -> list[str]:
+    """What lies there and was not graded, in words: students with nothing in their folder that
+    could be of these units, and files in no student's folder."""
+    taken = {item.student for item in found}
+    names = [_printable(p.name) for p in students(submitted) if _tame(p.name) not in taken]
+    said = [f"{name}: nothing of these units" for name in names]
+    stray = sorted(p for p in submitted.iterdir() if not p.is_dir() and p.name[0] != ".")
+    return said + [f"{_printable(p.name)}: it is in no student's folder" for p in stray]
 
 
 def students(submitted: Path) -> list[Path]:
@@ -236,7 +251,7 @@ def _take(pile: Pile, unit: str, path: Path) -> Found:
     try:
         data, at = read(path)
         if path != pile.folder / unit / f"{unit}.ipynb":
-            remarks.append(f"Taken from {pile.shown(path)}, for want of {unit}/{unit}.ipynb.")
+            remarks.append(f"Taken from {pile.shown(path)}: there is no {unit}/{unit}.ipynb.")
         if data.startswith(b"PK\x03\x04"):
             data, member = unpack(data, unit)
             remarks.append(f"{pile.shown(path)} is a zip file; {member} was taken from it.")
@@ -263,7 +278,7 @@ def _some(names: Iterable[str], limit: int = 5) -> str:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def read(path: Path, limit: int = MAX_BYTES) -> tuple[bytes, datetime]:
+def read(path: Path, limit: int = MAX_BYTES) -> tuple[bytes, datetime | None]:
     """Content and time of an ordinary file of its own; anything else is Refused, unread."""
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # what this system has
@@ -278,7 +293,15 @@ def read(path: Path, limit: int = MAX_BYTES) -> tuple[bytes, datetime]:
         raise Refused(f"It cannot be read ({error.strerror}).") from None
     if len(data) > limit:
         raise Refused(f"It is larger than {limit / 2**20:g} MB.")
-    return data, datetime.fromtimestamp(int(state.st_mtime), UTC).replace(tzinfo=None)
+    return data, _time_of(state)
+
+
+def _time_of(state: os.stat_result) -> datetime | None:
+    """When the file was written; None where that is no time that a date could tell."""
+    try:
+        return datetime.fromtimestamp(int(state.st_mtime), UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _check_ordinary(state: os.stat_result) -> None:

@@ -1,10 +1,14 @@
-"""Ctrl-C in the process that grades a class: never lost, and never heard amid a write."""
+"""Ctrl-C in the process that grades a class: never lost, and never heard amid a write.
+
+A request to end (SIGTERM) and a closed terminal (SIGHUP) are taken for the same.
+"""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 _heard = threading.Event()
 
 
@@ -18,16 +22,31 @@ def remembered() -> Iterator[None]:
     if not _is_main():
         yield
         return
-    before = signal.signal(signal.SIGINT, _hear)
+    before = _handle(_hear)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        _restore(before)
         _heard.clear()
 
 
 def _is_main() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+def _handle(handler: Callable) -> dict:
+    """Have all three signals handled so, but for those that are ignored; who did it before."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    # Ignored, as by nohup, or not Python's to restore.
+    before = {n: old for n, old in before.items() if old not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, handler)
+    return before
+
+
+def _restore(before: dict) -> None:
+    for number, old in before.items():
+        signal.signal(number, old)
 
 
 def _hear(*_) -> None:
@@ -48,10 +67,10 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    before = _handle(lambda number, _: heard.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        _restore(before)
     if heard:
         raise KeyboardInterrupt

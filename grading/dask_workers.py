@@ -65,6 +65,9 @@ class DaskWorkers:
         """As an Executor's."""
         return self._executor.submit(function, *arguments, **options)
 
+    def look_after(self) -> None:
+        """Nothing to do: Dask's scheduler does."""
+
     def renew(self) -> None:
         """Nothing to do: Dask's nannies start new workers."""
 

@@ -71,14 +71,27 @@ class Page:
 class FeedbackPage(GetGrades):
     """nbgrader's GetGrades, which brings points and comments; then a `Page` for the template."""
 
+    _has_warned = False
+
     def preprocess(self, nb: NotebookNode, resources: dict):
         """Read the page off the judged notebook and what the gradebook says of it."""
         nb, resources = super().preprocess(nb, resources)
         of = resources["nbgrader"]
         converter = self.parent.parent
         folder = Path(converter._format_dest(of["assignment"], of["student"]))
-        resources["page"] = make_page(nb, of, load_unit(of["assignment"]), book_address(folder))
+        book = book_address(folder)
+        self._warn_if_dead(folder / book / f"{of['assignment']}.html", book)
+        resources["page"] = make_page(nb, of, load_unit(of["assignment"]), book)
         return nb, resources
+
+    def _warn_if_dead(self, chapter: Path, book: str) -> None:
+        """Once, not for every student."""
+        if "://" not in book and not chapter.exists() and not FeedbackPage._has_warned:
+            FeedbackPage._has_warned = True
+            self.log.warning(
+                "Links into the book lead nowhere, since it is not built here: run `course build`, "
+                "or set COURSE_BOOK to its public address, and generate the feedback again."
+            )
 
 
 def make_page(nb: NotebookNode, of: dict, unit: Unit, book: str) -> Page:
@@ -161,7 +174,10 @@ def _verdict(cell: NotebookNode, book: str) -> tuple[str, float | None]:
 def _error(cell: NotebookNode) -> str:
     for output in cell.get("outputs", []):
         if output.output_type == "error":
-            return f"This cell stops with {output.ename}: {output.evalue[:LONGEST]}"
+            message = re.sub(
+                r"\(<ipython-input[^>]*>, (line \d+)\)", r"(\1 of this cell)", output.evalue
+            )
+            return f"This cell stops with {output.ename}: {message[:LONGEST]}"
     return ""
 
 

@@ -5,8 +5,11 @@ proves nothing: a comment may match, and a cheat may be spelt so that it does no
 """
 
 import re
+from functools import cache
 
 from nbformat import NotebookNode
+
+from grading.exercise import Unit
 
 LONGEST = 100_000  # characters of a cell that are looked at
 MARK = "To look at: "  # how these remarks begin; learners are not told them
@@ -36,7 +39,7 @@ SIGNS = {
         r"__(eq|ne|reduce|reduce_ex|torch_function|array)__",
     ),
     "replaces functions of PyTorch or NumPy": (
-        r"^\s*(torch(\.Tensor|\.nn\.functional)?|(np|numpy)(\.testing)?|F)\.\w+\s*=[^=]",
+        r"^[ \t]*(torch(\.Tensor|\.nn\.functional)?|(np|numpy)(\.testing)?|F)\.\w+\s*=[^=]",
         r"\bsetattr\(\s*(torch|np|numpy|F)\b",
     ),
     "reaches below PyTorch's public functions": (r"\btorch\._\w+", r"\btorch\.ops\."),
@@ -48,7 +51,7 @@ SIGNS = {
         r"\bsetrlimit\b",
     ),
     "tries to reach the network": (
-        r"^\s*(import|from)\s+(socket|urllib|requests|http|httpx|aiohttp)\b",
+        r"^[ \t]*(import|from)\s+(socket|urllib|requests|http|httpx|aiohttp)\b",
         r"\b(curl|wget)\s",
     ),
     "installs packages": (r"\bpip\b.{0,20}\binstall\b",),
@@ -60,16 +63,33 @@ _COMPILED = {
 }
 
 
-def remarks(notebook: NotebookNode) -> list[str]:
+def remarks(notebook: NotebookNode, unit: Unit) -> list[str]:
     """One sentence for each sign in the learner's code, with the number of the first such cell."""
     found: dict[str, int] = {}
+    signs = _COMPILED | _forbidden(unit)
     for number, cell in enumerate(notebook.cells, start=1):
         if not _is_learners(cell):
             continue
-        for words, pattern in _COMPILED.items():
+        for words, pattern in signs.items():
             if words not in found and pattern.search(cell.source[:LONGEST]):
                 found[words] = number
     return [f"{MARK}the code {words} (cell {number})." for words, number in found.items()]
+
+
+@cache
+def _forbidden(unit: Unit) -> dict[str, re.Pattern]:
+    """The functions that some exercise is to be written without, wherever they come from: the judge
+    sees them called, but not everything that a learner can do to hide it."""
+    names = {
+        [part for part in name.split(".") if not part.startswith("__")][-1]
+        for exercise in unit.exercises
+        for name in exercise.forbids
+    }
+    if not names:
+        return {}
+    either = "|".join(map(re.escape, sorted(names)))
+    sign = rf"\.[ \t]*({either})\b|\bimport\b.*\b({either})\b|[\"']({either})[\"']"
+    return {"names a function that an exercise is to be written without": re.compile(sign)}
 
 
 def _is_learners(cell: NotebookNode) -> bool:

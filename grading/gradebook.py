@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,7 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
-from sqlalchemy import MetaData, Table, inspect, literal_column, make_url, select, table
+from sqlalchemy import MetaData, Table, inspect, literal_column, make_url, or_, select, table
 from sqlalchemy.exc import ArgumentError, OperationalError, SAWarning
 from sqlalchemy.orm import scoped_session, sessionmaker
 
@@ -39,6 +40,17 @@ from grading.kernel import stem
 from grading.submission import Graded, blank
 
 VERSION = "alembic_version"  # the table that nbgrader makes last
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """Points that somebody set in the place of the judge's, or added."""
+
+    student: str
+    cell: str
+    judged: float | None
+    given: float | None
+    extra: float | None
 
 
 class GradebookWriter:
@@ -106,18 +118,39 @@ class GradebookWriter:
     def scores(self, slug: str) -> dict[str, dict[str, float | None]]:
         """The automatic scores the gradebook holds for a unit, by student and check cell."""
         found: dict[str, dict[str, float | None]] = {}
+        columns = SubmittedAssignment.student_id, GradeCell.name, Grade.auto_score
         with self._whole() as book:
-            rows = (
-                book.db.query(SubmittedAssignment.student_id, GradeCell.name, Grade.auto_score)
-                .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
-                .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-                .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
-                .join(GradeCell, GradeCell.id == Grade.cell_id)
-                .filter(Assignment.name == slug)
-            )
-            for student, cell, score in rows:
+            for student, cell, score in self._grades(book, slug, *columns):
                 found.setdefault(student, {})[cell] = score
         return found
+
+    def by_hand(self, slug: str) -> list[ByHand]:
+        """The points of a unit that somebody has set or added, by student and exercise."""
+        with self._whole() as book:
+            columns = SubmittedAssignment.student_id, GradeCell.name
+            scores = Grade.auto_score, Grade.manual_score, Grade.extra_credit
+            set_or_added = or_(Grade.manual_score.is_not(None), Grade.extra_credit > 0)
+            rows = self._grades(book, slug, *columns, *scores).filter(set_or_added)
+            return [ByHand(*row) for row in rows.order_by(*columns)]
+
+    def students(self, slug: str) -> set[str]:
+        """Who has a submission of a unit in the gradebook."""
+        with self._whole() as book:
+            return {
+                student for [student] in self._grades(book, slug, SubmittedAssignment.student_id)
+            }
+
+    @staticmethod
+    def _grades(book: Gradebook, slug: str, *columns):
+        """A query of these columns, a row for each check cell of each submission of a unit."""
+        return (
+            book.db.query(*columns)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .join(GradeCell, GradeCell.id == Grade.cell_id)
+            .filter(Assignment.name == slug)
+        )
 
     def holds(self, graded: Graded, scores: Mapping[str, Mapping[str, float | None]]) -> bool:
         """Whether the judged notebook and these scores of its unit are already as graded."""
@@ -170,7 +203,7 @@ def driver_named(db_url: str) -> str:
 
 def _in_short(error: Exception) -> str:
     """What the database says, without SQLAlchemy's words around it."""
-    return str(getattr(error, "orig", None) or error).strip()
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 @cache

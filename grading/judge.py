@@ -17,6 +17,9 @@ from grading.exercise import Case, Exercise, Misconception, load_unit
 from grading.sources import compile_answer, solution_of, wrong_answer, wrong_source
 from grading.verdict import Verdict
 
+MAX_NAMES = 200  # names that evidence gives, and characters of each
+OTHER_FORM = ("the shape", "the dtype", "it returned")  # how a difference in form is told
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -150,7 +153,9 @@ def judge(
         waits = f"`{stub}`, which you call," if called else "This exercise"
         return verdict(exercise, 0, "missing", f"{waits} still waits for your code.")
     right = at.right(evidence)
-    broken = _broken_property(exercise, evidence)
+    # Arrays of other shapes would be spread against each other, which may fill the memory.
+    alike = not any(_starts_with(at, i, evidence, *OTHER_FORM) for i in range(len(right)))
+    broken = _broken_property(exercise, evidence) if alike else None
     if all(right) and broken is None:
         return verdict(exercise, exercise.points, "pass", "Every case is right.")
     return _not_right(at, evidence, right, broken, shown)
@@ -170,11 +175,21 @@ def _well_formed(at: Trial, evidence: Mapping[str, Any]) -> bool:
         if evidence["exercise"] != at.exercise.id or len(evidence["cases"]) != len(at.cases):
             return False
         for i, case in enumerate(evidence["cases"]):
-            list(map(str, [*case["mutated"], *case["forbidden"]]))
+            if not (_are_names(case["mutated"]) and _are_names(case["forbidden"])):
+                return False
             at.difference(i, evidence)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         return False
     return True
+
+
+def _are_names(value: Any) -> bool:
+    """Whether this is a short list of short texts."""
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_NAMES
+        and all(isinstance(name, str) and len(name) <= MAX_NAMES for name in value)
+    )
 
 
 def _untouched(evidence: Mapping[str, Any]) -> str | None:
@@ -211,6 +226,7 @@ def _not_right(at: Trial, evidence, right: list[bool], broken, shown) -> Verdict
     exercise = at.exercise
     earned, details = _parts(at, right)
     errors = [case["error"] for case in evidence["cases"]]
+    first = right.index(False) if False in right else 0
     status = "partial" if earned else "error" if all(errors) else "fail"
     found = _diagnose(at, evidence, shown)
     if found:
@@ -218,7 +234,7 @@ def _not_right(at: Trial, evidence, right: list[bool], broken, shown) -> Verdict
         name, message, anchor = found
         more = {"misconception": name, "anchor": anchor}
         details = [*_first_difference(at, evidence, right), *details]
-    elif broken is not None and not _of_another_form(at, evidence, right):
+    elif broken is not None and not _starts_with(at, first, evidence, "it raised"):
         message, more = broken.message, {"anchor": broken.link}
         details = [*_first_difference(at, evidence, right), *details]
     else:
@@ -236,12 +252,10 @@ def _parts(at: Trial, right: list[bool]) -> tuple[float, list[str]]:
     return earned, sentences if len(at.exercise.parts) > 1 else []
 
 
-def _of_another_form(at: Trial, evidence, right: list[bool]) -> bool:
-    """Whether the first wrong case differs in type, shape or dtype, which says more."""
-    text = at.difference(right.index(False), evidence) if False in right else None
-    return text is not None and text.startswith(
-        ("the shape", "the dtype", "it returned", "it raised")
-    )
+def _starts_with(at: Trial, i: int, evidence, *words: str) -> bool:
+    """Whether the difference on case i, if there is one, is told with one of these words first."""
+    text = at.difference(i, evidence)
+    return text is not None and text.startswith(words)
 
 
 def _first_difference(at: Trial, evidence, right: list[bool]) -> list[str]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy import array_equal
 
+NUMBERS = "biufc"  # kinds of dtypes
 MAX_ARRAY_BYTES = 64 * 2**20  # one answer's arrays together; larger ones are reported, not stored
 
 
@@ -107,7 +108,7 @@ def encode(value: Any, budget: list[int]) -> dict[str, Any]:
         # numpy has no bfloat16; the values fit into float32
         plain = plain.float() if plain.dtype == torch.bfloat16 else plain
         return _array("tensor", dtype, plain.resolve_conj().resolve_neg().numpy(), budget)
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+    if isinstance(value, np.ndarray) and value.dtype.kind in NUMBERS:
         return _array("ndarray", str(value.dtype), np.asarray(value), budget)
     if isinstance(value, np.generic):
         value = value.item()
@@ -201,7 +202,11 @@ def loads(text: str, data: bytes, max_bytes: int = 2 * MAX_ARRAY_BYTES) -> dict[
             raise ValueError("the arrays are compressed, which this course never does")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         # Each is read once: the text may name the same one a million times.
-        return _put_arrays(json.loads(text), dict(arrays))
+        read = dict(arrays)
+    for array in read.values():
+        if array.dtype.kind not in NUMBERS:  # an element of another kind may take no bytes at all
+            raise ValueError(f"an array holds {array.dtype}, not numbers")
+    return _put_arrays(json.loads(text), read)
 
 
 def save(folder: Path, name: str, tree: Mapping[str, Any]) -> None:

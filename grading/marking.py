@@ -35,13 +35,14 @@ def run_and_judge(
 ) -> tuple[list[Verdict], Ran]:
     """Run a mended notebook and judge every exercise; outputs and verdicts go into the notebook."""
     limits = limits or Limits()
-    remarks = flags.remarks(notebook)
+    remarks = flags.remarks(notebook, unit)
     ran = run_cells(cells_to_run(notebook, unit, limits), _requests(unit, seed), limits, trusted)
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             cell.outputs = [o for item in ran.outputs.get(index, []) if (o := _output(item))]
             cell.outputs += _cut_short(ran, index)
     _name_kernel(notebook)
+    notebook.metadata["course_sandbox"] = ran.sandbox
     verdicts: list[Verdict] = []
     for exercise in unit.exercises:
         shown = {v.exercise: v.misconception for v in verdicts if v.status != "missing"}
@@ -63,7 +64,7 @@ def refuse(notebook: NotebookNode, unit: Unit, message: str, book: str) -> list[
 
 
 def _name_kernel(notebook: NotebookNode) -> None:
-    """Whoever opens the judged notebook in Jupyter runs it in the sandbox too."""
+    """Whoever runs the judged notebook's cells in Jupyter runs them in the sandbox too."""
     notebook.metadata["kernelspec"] = dict(kernelspec.METADATA)
 
 
@@ -94,13 +95,13 @@ def _requests(unit: Unit, seed: int) -> dict[str, bytes]:
 
 def _judge_exercise(notebook, exercise: Exercise, seed: int, ran: Ran, shown) -> Verdict:
     if exercise.grade_id not in ran.evidence:
-        return _no_evidence(notebook, exercise, ran)
+        return _presentable(_no_evidence(notebook, exercise, ran))
     try:
         evidence = kernel.loads(*ran.evidence[exercise.grade_id])
         return _presentable(judge(exercise, seed, evidence, shown))
     except Exception as error:  # evidence that the learner's process forged or cut off
         text = f"The result cannot be read: {type(error).__name__}: {error}"
-        return verdict(exercise, 0, "refused", text[:500])
+        return _presentable(verdict(exercise, 0, "refused", text[:500]))
 
 
 def _presentable(said: Verdict) -> Verdict:

@@ -105,6 +105,7 @@ class ExecuteAndJudge(NbGraderPreprocessor):
         limits = Limits(cap_seconds=self.cap_seconds, memory_mb=self.memory_mb)
         _, ran = run_and_judge(nb, unit, self.seed, book, limits, self.trusted)
         submission.note(nb, ran.problems)
+        self.log.info("Sandbox: %s", ran.sandbox)
         for problem in ran.problems:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)
         return nb, resources

@@ -44,18 +44,18 @@ class Tally:
         return 60 * self.new / self.seconds if self.new and self.seconds else 0.0
 
     def pace(self) -> str:
-        """ "30/min, 2 to look at, 0:14 left"."""
+        """ "30/min, 2 with problems, 0:14 left"."""
         left = "time left unknown"
         if self.rate:
             left = f"{_clock_face(60 * (self.total - self.done) / self.rate)} left"
-        return f"{self.rate:.0f}/min, {self.failures} to look at, {left}"
+        return f"{self.rate:.0f}/min, {self.failures} with problems, {left}"
 
     def line(self) -> str:
         """The line a run ends with."""
         text = f"{_counted(self.new, 'submission')} graded in {_clock_face(self.seconds)}"
         text += f" ({self.rate:.0f} a minute)" if self.rate else ""
         text += f", {self.reused} as graded before" if self.reused else ""
-        return f"{text}; {self.failures} to look at."
+        return f"{text}; {self.failures} with problems."
 
 
 def _counted(number: int, noun: str) -> str:

@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """A submission, what the gradebook holds of it, and which exercises are to be graded anew."""
+    """A submission, what of it is in the gradebook, and which exercises are to be graded anew."""
 
     found: Found
     old: Result | None
@@ -52,18 +52,31 @@ class Plan:
 
 @dataclass(frozen=True)
 class Done:
-    """All grades as they are in the gradebook now, and whether anything was written."""
+    """All grades as they are in the gradebook now, whether anything was written, and whose grading
+    failed."""
 
     graded: list[Graded]
     written: bool
+    failed: tuple[str, ...] = ()
 
 
 def plan(run: ClassRun, store: Store, ledger: Ledger) -> list[Plan]:
-    """For every submission what has to be graded anew."""
+    """For every submission what has to be graded anew.
+
+    The ledger says what was written; the gradebook itself, whether that is still there.
+    """
     plans = []
+    with run.writer() as writer:
+        scores = {unit.slug: writer.scores(unit.slug) for unit in run.loaded}
+        held = {
+            (item.student, item.unit): old
+            for item in run.found
+            if (key := ledger.key(item.student, item.unit))
+            and (old := store.get(key, item.student))
+            and writer.holds(old.graded, scores[item.unit])
+        }
     for item in run.found:
-        key = ledger.key(item.student, item.unit)
-        old = store.get(key, item.student) if key else None
+        old = held.get((item.student, item.unit))
         versions = exercise_versions(load_unit(item.unit))
         plans.append(Plan(item, old, _stale(old, digest(item.content()), run.seed, versions)))
     return plans
@@ -111,9 +124,10 @@ def regrade(
         kept += [p.old.graded for p, _ in failed if p.old]
         changes = [change for p, outcome in outcomes for change in _changes(p, outcome.graded)]
         changes.sort(key=lambda change: (change.student, change.unit))
-        confirm(changes, [f"{p.found.student}: {error}" for p, error in failed])
+        said = tuple(f"{p.found.student}: {error}" for p, error in failed)
+        confirm(changes, list(said))
         _write(run, store, [outcome for _, outcome in outcomes])
-        return Done(in_order([*kept, *(o.graded for _, o in outcomes)]), written=True)
+        return Done(in_order([*kept, *(o.graded for _, o in outcomes)]), True, said)
 
 
 def _write(run: ClassRun, store: Store, outcomes: list[Outcome]) -> None:

@@ -117,13 +117,14 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._keys: dict[tuple[str, str], str] = {}
+        self.last: tuple[str, str] | None = None  # student and key of what was written last
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for line in text.splitlines():
             try:
                 student, unit, key = json.loads(line)
             except ValueError:  # a line that was cut off
                 continue
-            self._keys[student, unit] = key
+            self._keys[student, unit], self.last = key, (student, key)
         # A new line never continues one that was cut off.
         self._start = "" if text.endswith("\n") or not text else "\n"
 
@@ -135,4 +136,4 @@ class Ledger:
         """Note that the gradebook now holds this result."""
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(f"{self._start}{json.dumps([student, unit, key])}\n")
-        self._keys[student, unit], self._start = key, ""
+        self._keys[student, unit], self._start, self.last = key, "", (student, key)

@@ -30,7 +30,8 @@ class Graded:
     """The result of one submission.
 
     `problems` are remarks for the instructor, `seconds` the time it took, `cell_seconds` the CPU
-    that the learner's own cells used of it, `sandbox` what they were shut in by.
+    that the learner's own cells used of it, `sandbox` what they were shut in by, `failed` whether
+    the grading itself went wrong.
     """
 
     student: str
@@ -41,6 +42,7 @@ class Graded:
     seconds: float
     sandbox: str = ""
     cell_seconds: float = 0.0
+    failed: bool = False
 
     @property
     def score(self) -> float:
@@ -210,7 +212,7 @@ def _restored(cell: NotebookNode, source: str) -> list[NotebookNode]:
         return [cell]
     if "setup" in tags:  # everything needs it; what the learner made of it runs behind it
         return [cell, _extra("code", source)]
-    cell.source = source if cell.cell_type == "code" else harmless(source)
+    cell.source = source if cell.cell_type == "code" else harmless(source, ours=cell.source)
     return [cell]
 
 
@@ -224,17 +226,24 @@ ACTIVE = re.compile(
 )
 
 
-def harmless(text: str, verbatim: bool = False) -> str:
+MARKUP = re.compile(r"\[[^\[\]\n]*\]\([^()\s]*\)|</?[a-z]+>")  # a whole link, a tag
+
+
+def harmless(text: str, verbatim: bool = False, ours: str = "") -> str:
     """Markdown as it is if all it can do is to look good; anything else as a block of its source.
 
-    Formgrader and feedback pages turn Markdown into HTML with whatever HTML, script or link it
-    holds, in the browser of the instructor.
+    Links and HTML that `ours`, the text of the release, has too may stay: the text may be that of
+    an earlier release. Formgrader and feedback pages turn Markdown into HTML with whatever HTML,
+    script or link it holds, in the browser of the instructor.
     """
     lines = text.split("\n")
     shown = len(lines) > 2 and re.fullmatch("~{3,}", lines[0]) and lines[-1] == lines[0]
     if shown and not any(lines[0] in line for line in lines[1:-1]):
         return text  # it is such a block already
-    if not verbatim and not ACTIVE.search(text):
+    theirs = text
+    for markup in set(MARKUP.findall(ours)):
+        theirs = theirs.replace(markup, "")  # with nothing between, what is around it shows
+    if not verbatim and not ACTIVE.search(theirs):
         return text
     longest = max([2, *map(len, re.findall("~+", text))])
     fence = "~" * (longest + 1)

@@ -2,12 +2,14 @@
 
 from collections import Counter
 
+from rich.box import SIMPLE_HEAD
 from rich.columns import Columns
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from grading.exercise import load_unit
+from grading.exercise import Exercise, load_unit
+from grading.gradebook import ByHand
 from grading.regrade import Change
 from grading.submission import Graded
 from grading.verdict import Verdict
@@ -21,7 +23,9 @@ MARKS = {
     "missing": "[dim]·[/]",
     "refused": "[red]–[/]",
 }
-LEGEND = "✓ right  ½ partly  ✗ wrong  ! error  t time limit  · nothing to judge  – not accepted"
+MOST = 10  # kinds of misconceptions that are counted below the table
+INHERITED = "[red]↑[/]"  # wrong, but only by an earlier exercise's mistake
+LEGEND = "✓ right  ½ partly  ✗ wrong  ↑ inherited  ! error  t too long  · empty  – refused"
 
 
 def print_table(results: list[Graded], console: Console) -> None:
@@ -36,7 +40,9 @@ def print_table(results: list[Graded], console: Console) -> None:
 
 def _table(slug: str, results: list[Graded]) -> Table:
     unit = load_unit(slug)
-    table = Table(title=f"{slug}: {unit.title}")
+    table = Table(
+        title=f"{slug}: {unit.title}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
     table.add_column("student", no_wrap=True)
     for number in range(len(unit.exercises)):
         table.add_column(str(number + 1), justify="center", min_width=1, no_wrap=True)
@@ -44,9 +50,21 @@ def _table(slug: str, results: list[Graded]) -> Table:
     table.add_column("why", overflow="fold")
     total = sum(exercise.points for exercise in unit.exercises)
     for graded in results:
-        marks = [MARKS[v.status] for v in graded.verdicts]
+        marks = [_mark(unit.by_id[v.exercise], v) for v in graded.verdicts]
         table.add_row(escape(graded.student), *marks, f"{graded.score:g}/{total:g}", _why(graded))
     return table
+
+
+def _mark(exercise: Exercise, v: Verdict) -> str:
+    own = {m.name for m in exercise.misconceptions}
+    if v.misconception and v.status == "fail" and not own & set(_kinds(v)):
+        return INHERITED
+    return MARKS[v.status]
+
+
+def _kinds(v: Verdict) -> list[str]:
+    """The misconceptions that a verdict names: two where two come together."""
+    return v.misconception.split(" + ") if v.misconception else []
 
 
 def _numbers(slug: str) -> Columns:
@@ -57,7 +75,7 @@ def _numbers(slug: str) -> Columns:
 
 def _why(graded: Graded) -> str:
     names = dict.fromkeys(v.misconception for v in graded.verdicts if v.misconception)
-    return ", ".join(names) or ("see below" if _remark(graded) else "")
+    return ", ".join([*names, *(["see below"] if _remark(graded) else [])])
 
 
 def _remark(graded: Graded) -> str:
@@ -65,7 +83,8 @@ def _remark(graded: Graded) -> str:
     errors = [
         f"{v.exercise}: {v.message}" for v in graded.verdicts if v.status in ("error", "timeout")
     ]
-    return " ".join([*graded.problems, *errors[:1]])
+    more = [f"(And {len(errors) - 1} more.)"] if len(errors) > 1 else []
+    return " ".join([*graded.problems, *errors[:1], *more])
 
 
 def _print_remarks(results: list[Graded], console: Console) -> None:
@@ -79,11 +98,33 @@ def _print_remarks(results: list[Graded], console: Console) -> None:
             )
     counts: Counter = Counter()
     for graded in results:
-        first = {v.misconception: v.exercise for v in reversed(graded.verdicts)}
-        counts.update((exercise, name) for name, exercise in first.items() if name)
-    for (exercise, name), count in counts.most_common(5):
+        shown = [(name, v.exercise) for v in reversed(graded.verdicts) for name in _kinds(v)]
+        counts.update((exercise, name) for name, exercise in dict(shown).items())
+    for (exercise, name), count in counts.most_common(MOST):
         who = "1 student shows" if count == 1 else f"{count} students show"
         console.print(f"  {who} [bold]{name}[/] in {exercise}", soft_wrap=True)
+    if len(counts) > MOST:
+        console.print(f"  and {len(counts) - MOST} rarer ones: `--json` has them all")
+
+
+def print_by_hand(slug: str, points: list[ByHand], console: Console) -> None:
+    """What the gradebook adds up otherwise than the table."""
+    names = {e.grade_id: e.callable for e in load_unit(slug).exercises}
+    for one in points:
+        said = []
+        if one.given is not None:
+            said.append(f"{one.given:g} by hand, {one.judged or 0:g} by the judge")
+        if one.extra:
+            said.append(f"{one.extra:g} extra")
+        text = f"{names.get(one.cell, one.cell)}: {', '.join(said)}"
+        console.print(f"  [bold]{escape(one.student)}[/], {text}", highlight=False, soft_wrap=True)
+
+
+def print_left_out(slug: str, students: list[str], console: Console) -> None:
+    """Whose points are in the gradebook from before, with nothing handed in now."""
+    if students:
+        text = f"In the gradebook, but not handed in now, of {slug}: {', '.join(students)}"
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def print_changes(changes: list[Change], console: Console) -> None:

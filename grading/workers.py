@@ -102,12 +102,27 @@ class LocalWorkers:
             broken.set_exception(error)
             return broken
 
+    def look_after(self) -> None:
+        """See to a death that the pool does not notice: of a process that was killed amid a result.
+
+        The pool waits for the rest, which the other processes' end of the pipe lets it expect. So
+        all of them are ended, and their tasks given to new ones.
+        """
+        processes = list((getattr(self._executor, "_processes", None) or {}).values())
+        self._deaths = self._deaths + 1 if any(not p.is_alive() for p in processes) else 0
+        if self._deaths > PATIENCE:
+            for process in processes:
+                process.kill()
+                process.join()
+            self._executor._result_queue._writer.close()
+
     def renew(self) -> None:
         """New processes in the place of a pool that broke."""
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = self._pool()
 
     def _pool(self) -> Executor:
+        self._deaths = 0  # how often in a row `look_after` has seen a dead process
         door = shared.door() if self.sandboxed else None
         told = {"initializer": _start_worker, "initargs": (door,)}
         return ProcessPoolExecutor(self.slots, mp_context=worker_context(), **told)
@@ -190,6 +205,9 @@ class Workers(Protocol):
     def submit(self, function: Callable, *arguments, **options) -> Future:
         """As an Executor's."""
 
+    def look_after(self) -> None:
+        """Called once a second while tasks are waited for."""
+
     def renew(self) -> None:
         """New processes, if those there were have died."""
 
@@ -227,9 +245,9 @@ def _finished(
     workers, running: dict[Future, Call], suspects: list[Call]
 ) -> Iterator[tuple[Any, Any]]:
     """Wait for a result; if a process died, for the end of all, and note which had none."""
-    done = _wait(running, FIRST_COMPLETED)
+    done = _wait(workers, running, FIRST_COMPLETED)
     if any(isinstance(_outcome(future), workers.death) for future in done):
-        done = _wait(running)
+        done = _wait(workers, running)
     for future in done:
         call = running.pop(future)
         outcome = _outcome(future)
@@ -262,11 +280,11 @@ def _renew(workers) -> None:
 
 def _alone_now(workers, function: Callable, call: Call) -> Any:
     future = _submit(workers, function, call)
-    _wait([future])
+    _wait(workers, [future])
     return _outcome(future)
 
 
-def _wait(futures: Iterable[Future], until: str = "ALL_COMPLETED") -> list[Future]:
+def _wait(workers, futures: Iterable[Future], until: str = "ALL_COMPLETED") -> list[Future]:
     """As `wait`, in short steps: Windows hears Ctrl-C only between them."""
     futures = list(futures)
     while True:
@@ -274,6 +292,7 @@ def _wait(futures: Iterable[Future], until: str = "ALL_COMPLETED") -> list[Futur
         done, pending = wait(futures, timeout=1, return_when=until)
         if not pending or (done and until == FIRST_COMPLETED):
             return [future for future in futures if future in done]
+        workers.look_after()
 
 
 def _outcome(future: Future) -> Any:

@@ -2,9 +2,9 @@
 
 `inside/` is what runs within: a warm process that has imported PyTorch once and is forked for each
 submission, walls that each fork puts up around itself, and the shell that runs the cells. The rest
-runs outside: `walls.py` chooses and builds the strongest sandbox this machine has, `session.py`
-sends cells in and brings outputs and evidence back, `provisioner.py` offers the same sandbox to
-Jupyter as a kernel.
+runs outside: `warm.py` chooses the strongest sandbox this machine has and `program.py` starts it,
+`session.py` sends cells in and brings outputs and evidence back, `provisioner.py` offers the same
+sandbox to Jupyter as a kernel.
 
 This file is itself part of the inside: it imports nothing of the course.
 """

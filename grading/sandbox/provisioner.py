@@ -1,8 +1,10 @@
 """The sandbox as a Jupyter kernel: "Python 3 (sandbox)", for whatever starts kernels by name.
 
-An instructor who opens a submission in JupyterLab or from formgrader runs it shut in, and so does
-stock nbgrader's own Execute with this kernel. `course grade` and `nbgrader autograde` with this
-repository's configuration take a lighter way to the same sandbox, `session.py`.
+An instructor who runs a submission's cells in JupyterLab runs them shut in, and so does stock
+nbgrader's own Execute with this kernel. What such a cell shows is not: JupyterLab trusts the output
+of what its user runs, and a script in it acts with the user's rights on that server. `course grade`
+and `nbgrader autograde` with this repository's configuration take a lighter way to the same
+sandbox, `session.py`, and drop such outputs.
 
 Jupyter finds this class by its entry point, and the kernel by what `kernelspec.py` has written.
 Programs that start kernels without provisioners (VS Code) run this file instead, which says that it

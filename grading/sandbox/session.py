@@ -10,6 +10,13 @@ from grading.sandbox import Limits, cold, warm
 from grading.sandbox.inside import frames
 
 MAX_RUNS = 40  # of one notebook: each leaves out one more cell
+LONGEST = 200  # characters of a reason
+ESCAPED = 8  # times as long as it was printed may a text be in JSON
+FULL_CELLS = 20  # cells with as much output as a cell may have, in one notebook
+
+
+class NothingRan(RuntimeError):
+    """Not one cell could be started, twice: the machine's fault, which nobody is graded for."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Ran:
     cut: dict[int, tuple[str, str]] = field(default_factory=dict)  # status, words
     seconds: float = 0.0
     sandbox: str = ""
+    output_bytes: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -42,25 +50,32 @@ def run_cells(
 
     `requests` are files for the checks, by name. A cell that brings its process to an end, or takes
     too long, is left out and the rest is run again; checks that have answered are not run twice.
-    Raises CourseError where there is no sandbox and `trusted` is not given.
+    Raises CourseError where there is no sandbox and `trusted` is not given, NothingRan where it
+    does not work.
     """
     kind = warm.strongest(trusted)
     run_job = _forked(kind) if warm.can_fork() else cold.run
     ran = Ran(sandbox=warm.IN_WORDS[kind])
     ends = time.monotonic() + limits.total_seconds * limits.wall_factor
+    broken = False
     for _ in range(MAX_RUNS):
         todo = [c for c in cells if c.index not in ran.cut and c.check not in ran.evidence]
         attempt = _Attempt(todo, requests, limits, ran, ends)
         attempt.run(run_job)
         if attempt.finished:
             return ran
+        if attempt.broke and not broken:
+            broken = True  # somebody may have ended the warm process: that is no cell's fault
+            continue
         if attempt.at is None:
-            ran.problems.append(f"Nothing was run: {attempt.words}")
-            return ran
+            raise NothingRan(attempt.words)
         ran.cut[attempt.at.index] = (attempt.status, attempt.words)
         if time.monotonic() >= ends or ran.seconds > limits.total_seconds:
+            what = "used up its time"
             break
-    ran.problems.append("The notebook used up its time; what was answered until then counts.")
+    else:
+        what = f"was ended by {MAX_RUNS} of its cells"
+    ran.problems.append(f"The notebook {what}; what was answered until then counts.")
     return ran
 
 
@@ -71,16 +86,18 @@ class _Attempt:
         self.cells = {cell.index: cell for cell in cells}
         self.requests, self.limits, self.ran = requests, limits, ran
         self.at: Cell | None = None  # the cell that runs now, or was the last to run
-        self.finished = False
+        self.finished = self.broke = False
         self.status, self.words = "error", "the process did not start"
         self._waiting = list(self.cells)  # cells that have not begun
         self._running = False
         self._ends, self._deadline = ends, 0.0  # the latter of the cell that runs
         self._allow(limits.cell_seconds)
-        self._reader = frames.Reader(limits.reply_mb * 2**20)
+        shown = {b"D": ESCAPED * limits.output_kb * 1024}
+        self._reader = frames.Reader(limits.reply_mb * 2**20, shown)
 
     def run(self, run_job: Callable) -> None:
         end = run_job(self._job(), self.limits, self.heard)
+        self.broke = end.broke
         if not self.finished:
             self.status, self.words = self._why(end)
             if self.at is not None:  # what it has cost before it was ended
@@ -100,8 +117,10 @@ class _Attempt:
         for kind, header, body in self._reader.feed(data):
             try:
                 self._take(kind, header, body)
-            except (KeyError, TypeError, AttributeError) as error:
-                raise frames.BrokenFrame(f"a message without {error}") from None
+            except (frames.BrokenFrame, warm.Unavailable):
+                raise
+            except Exception as error:  # forged, and it may trip over anything
+                raise frames.BrokenFrame(f"a message that is none ({error})") from None
         return self._deadline - time.monotonic()
 
     def _allow(self, seconds: float) -> None:
@@ -118,8 +137,9 @@ class _Attempt:
             if header["name"] == self.at.check:
                 self.ran.evidence[self.at.check] = (str(header["json"]), body)
         elif kind == b"D" and self._running and header["cell"] == self.at.index:
-            self.ran.outputs[self.at.index] = list(header["outputs"])
-            self.ran.seconds += min(max(0.0, float(header["seconds"])), self.at.seconds)
+            # Not as a float: a number may be too long for one.
+            self.ran.seconds += float(min(max(0, header["seconds"]), self.at.seconds))
+            self._keep(list(header["outputs"]))
             self._running = False
         elif kind == b"W" and self.at is None:
             raise warm.Unavailable(str(header))
@@ -128,6 +148,12 @@ class _Attempt:
         else:
             self.at = self.cells.get(header["cell"], self.at) if kind == b"D" else self.at
             raise frames.BrokenFrame("it sent messages of its own")
+
+    def _keep(self, outputs: list) -> None:
+        """Outputs of the cell, as long as the notebook has not shown far too much."""
+        self.ran.output_bytes += len(json.dumps(outputs))
+        too_much = self.ran.output_bytes > FULL_CELLS * self.limits.output_kb * 1024
+        self.ran.outputs[self.at.index] = [] if too_much else outputs
 
     def _why(self, end: warm.End) -> tuple[str, str]:
         seconds = self.at.seconds if self.at is not None else 0
@@ -138,7 +164,7 @@ class _Attempt:
         if end.why == "files":
             return "error", f"This cell wrote more than {self.limits.work_mb} MB of files."
         if end.why:
-            return "error", f"This cell was stopped: {end.why}."
+            return "error", f"This cell was stopped: {end.why[:LONGEST]}."
         what = f"signal {end.code - 128}" if end.code > 128 else f"exit code {end.code}"
         return "error", f"This cell ended the whole Python process ({what})."
 
@@ -154,6 +180,6 @@ def _forked(kind: str) -> Callable:
                 return warm.warm_process(kind, fresh=True).run(job, limits, heard)
         except warm.Unavailable as error:
             warm.warm_process(kind, fresh=True)
-            return warm.End(1, f"the sandbox broke ({error})")
+            return warm.End(1, f"the sandbox broke ({error})", broke=True)
 
     return run

@@ -34,10 +34,12 @@ START_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class End:
-    """How a job ended: the exit code of its process, and why it was killed if it was."""
+    """How a job ended: the exit code of its process, why it was killed if it was, and whether it
+    was the warm process that ended."""
 
     code: int
     why: str | None = None
+    broke: bool = False
 
 
 class Gone(Unavailable):
@@ -82,10 +84,15 @@ class WarmProcess:
         """Run one job. `heard` gets what comes back, piece by piece, and says how many more
         seconds may pass until more comes; a ValueError from it stops the job.
 
-        Raises Unavailable where the warm process itself is gone.
+        Raises Unavailable where the warm process itself is gone. Whatever is raised, this process
+        is closed: a job that still runs would take the next one's messages for its own.
         """
         with self._one_job:
-            return self._run(job, limits, heard)
+            try:
+                return self._run(job, limits, heard)
+            except BaseException:
+                self.close()
+                raise
 
     def _run(self, job: bytes, limits: Limits, heard: Callable[[bytes], float]) -> End:
         mine, theirs = os.pipe()
@@ -152,7 +159,7 @@ def can_fork() -> bool:
 
 @cache
 def strongest(trusted: bool) -> str:
-    """The strongest kind that works here; "once" stands for no fork and no walls.
+    """The strongest kind that works here; TRUSTED stands for no walls.
 
     Raises CourseError where there is none and the instructor has not said `trusted`.
     """

@@ -30,6 +30,7 @@ def test_every_command_has_help(capsys, command):
         (("grade", "99_nothing"), "Units: 05_attention"),
         (("grade", "--submitted", "no/such/folder"), "--submitted"),
         (("grade", "--json", "no/such/out.json"), "there is no folder no/such"),
+        (("grade", "--yes"), "`--changed`"),
         (("check", "no/such/file.ipynb"), "name the notebook"),
     ],
 )
@@ -44,11 +45,19 @@ def test_without_a_command_help_is_shown(capsys):
     assert course(capsys)[::2] == (2, cli._parser().format_help())
 
 
-@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
-def test_a_number_of_processes_is_one_at_least(capsys, jobs):
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("--jobs 0", "'0' is no whole number of at least 1"),
+        ("--jobs two", "'two' is no whole number of at least 1"),
+        ("--seed -1", "'-1' is no whole number of at least 0"),
+        ("--jobs 2 --scheduler tcp://h:1", "not allowed with"),
+    ],
+)
+def test_options_that_cannot_be_meant(capsys, arguments, text):
     with pytest.raises(SystemExit):
-        cli.main(["grade", "--jobs", jobs])
-    assert f"'{jobs}' is no number of at least 1" in capsys.readouterr().err
+        cli.main(["grade", *arguments.split()])
+    assert text in capsys.readouterr().err
 
 
 def test_an_empty_class_is_said(capsys, tmp_path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 
 from grading import collect, sample_class
-from grading.collect import Refused, find, of_student, read, unpack
+from grading.collect import Refused, find, of_student, overlooked, read, unpack
 from grading.exercise import ROOT, CourseError
 
 UNIT = "05_attention"
@@ -77,7 +77,7 @@ def test_the_right_name_needs_no_remark_whatever_lies_beside_it(ada):
 def test_another_name_is_taken_and_said(ada, name):
     found = only(ada({name: STRANGE, "readme.txt": b"-", f".ipynb_checkpoints/{UNIT}.ipynb": b"-"}))
     assert found.content() == STRANGE
-    assert found.remarks == (f"Taken from {name}, for want of {RIGHT_NAME}.",)
+    assert found.remarks == (f"Taken from {name}: there is no {RIGHT_NAME}.",)
 
 
 def test_a_name_that_says_nothing_is_known_by_its_checks(ada, unit, right):
@@ -347,6 +347,36 @@ def test_a_damaged_zip_is_read_or_refused(place, noise):
         assert isinstance(unpack(data, UNIT)[0], bytes)
     except Refused as error:
         assert str(error)
+
+
+def test_the_folder_of_one_student_is_not_taken_for_a_class(tmp_path):
+    (tmp_path / "submitted" / "ada" / UNIT).mkdir(parents=True)
+    (tmp_path / "submitted" / "ada" / UNIT / f"{UNIT}.ipynb").write_bytes(b"{}")
+    with pytest.raises(CourseError, match="looks like the folder of one student"):
+        find(tmp_path / "submitted" / "ada", [UNIT])
+
+
+def test_what_is_overlooked_is_told(tmp_path):
+    (tmp_path / "ada" / UNIT).mkdir(parents=True)
+    (tmp_path / "mia").mkdir()
+    (tmp_path / "olga.ipynb").write_bytes(b"{}")
+    (tmp_path / ".hidden").write_bytes(b"")
+    found = find(tmp_path, [UNIT])
+    assert overlooked(tmp_path, found) == [
+        "mia: nothing of these units",
+        "olga.ipynb: it is in no student's folder",
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such times")
+@pytest.mark.parametrize("seconds", [1e12, -1e12])
+def test_a_time_that_is_none_stops_nobody(tmp_path, monkeypatch, seconds):
+    path = tmp_path / "ada" / RIGHT_NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{}")
+    far = os.stat_result((*os.stat(path)[:7], seconds, seconds, seconds))
+    assert collect._time_of(far) is None
+    assert collect._time_of(os.stat(path)) is not None
 
 
 # --- stock nbgrader -------------------------------------------------------------------------------

@@ -282,9 +282,9 @@ def test_nothing_of_the_learners_runs(visit, unit):
     assert "Out of order" in page.locator("main").inner_text()
 
 
-def test_what_is_for_the_instructor_is_not_told(home, visit):
+def test_what_is_for_the_instructor_is_not_told(home, visit, unit):
     judged = home / "autograded" / "wild" / UNIT / f"{UNIT}.ipynb"
-    assert flags.remarks(nbformat.read(judged, as_version=4))
+    assert flags.remarks(nbformat.read(judged, as_version=4), unit)
     assert visit("wild").get_by_text("To look at").count() == 0
     assert "To look at" not in page_of(home, "wild").read_text()
 

@@ -34,9 +34,10 @@ HARMLESS = [
 ]
 
 
-def noted(source):
+def noted(source, unit=None):
     cell = nbformat.v4.new_code_cell(source)
-    return flags.remarks(nbformat.v4.new_notebook(cells=[cell]))
+    unit = unit or load_unit("attention")
+    return flags.remarks(nbformat.v4.new_notebook(cells=[cell]), unit)
 
 
 @pytest.mark.parametrize("source", SIGNS)
@@ -62,11 +63,30 @@ def test_no_answer_of_the_course_right_or_wrong_is_remarked_on(slug):
         sources += [text for text in texts if isinstance(text, str)]
     assert sources
     for source in sources:
-        assert noted(source) == [], source
+        assert noted(source, unit) == [], source
 
 
 def test_what_the_course_wrote_is_not(unit, notebook):
-    assert flags.remarks(notebook) == []
+    assert flags.remarks(notebook, unit) == []
     demo = nbformat.v4.new_code_cell("import reference_impl", metadata={"tags": ["demo"]})
     notebook.cells.append(demo)
-    assert flags.remarks(notebook) == []
+    assert flags.remarks(notebook, unit) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "hidden = [torch.nn.functional.scaled_dot_product_attention]",
+        "from torch.nn.functional import softmax, scaled_dot_product_attention as f",
+        "getattr(F, 'scaled_dot_product_attention')",
+        "nn.MultiheadAttention(8, 2)",
+    ],
+)
+def test_a_function_to_do_without_is_remarked_on(source):
+    assert ["is to be written without" in remark for remark in noted(source)] == [True]
+    assert noted("scaled_dot_product_attention(q, k, v, mask)\nsuper().__init__()") == []
+
+
+def test_a_long_cell_takes_no_long_look():
+    """The time is that of the number of characters; of its square, this would take hours."""
+    assert noted("\n" * flags.LONGEST + "import socket") == noted(" " * flags.LONGEST) == []

@@ -51,6 +51,23 @@ def test_scores_and_the_judged_notebook_are_there_and_held(writer, unit):
     assert not writer.holds(replace(one, student="ben"), scores)
 
 
+def test_points_by_hand_are_told(writer, url, unit):
+    first, second = (exercise.grade_id for exercise in unit.exercises[:2])
+    for student in ("ada", "ben", "cleo"):
+        writer.write(graded(unit, student, 2))
+    assert writer.by_hand(unit.slug) == []
+    with Gradebook(url) as book:
+        book.find_grade(first, SLUG, SLUG, "cleo").manual_score = 0
+        book.find_grade(second, SLUG, SLUG, "ada").extra_credit = 1
+        book.db.commit()
+    assert writer.by_hand(unit.slug) == [
+        gradebook.ByHand("ada", second, 0, None, 1),
+        gradebook.ByHand("cleo", first, 2, 0, None),
+    ]
+    assert writer.students(unit.slug) == {"ada", "ben", "cleo"}
+    assert writer.students("another") == set()
+
+
 def test_the_time_lies_where_stock_nbgrader_looks_for_it(writer, unit):
     """By it, it knows a newer submission."""
     writer.write(graded(unit, "ada", 2), datetime(2026, 5, 4, 3, 2, 1))

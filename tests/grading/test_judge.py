@@ -1,5 +1,8 @@
 """The judge: bank, wording, and evidence that nobody should trust."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +21,28 @@ def exercise(request):
 
 def said_of(exercise, answer, seed=SEED):
     return judge(exercise, seed, trial(exercise, seed).run(answer))
+
+
+@pytest.mark.parametrize("names", [{"a": 1}, "x" * 9, ["x"] * 300, [1], ["x" * 300], np.zeros(9)])
+@pytest.mark.parametrize("field", ["mutated", "forbidden"])
+def test_names_in_evidence_are_a_short_list_of_short_texts(exercise, field, names):
+    evidence = trial(exercise, SEED).run(solution_of(exercise))
+    evidence["cases"][0][field] = names
+    assert judge(exercise, SEED, evidence).status == "refused"
+
+
+def test_no_property_is_asked_of_values_of_another_form(monkeypatch):
+    """A column beside a row would be spread over the square of their length."""
+    exercise = load_exercise("attention/scaled_dot_product")
+    asked = []
+    told = dataclasses.replace(exercise.properties[0], holds=lambda outputs: asked.append(1))
+    watched = dataclasses.replace(exercise, properties=(told,))
+    for wrong in (torch.zeros(50, 1), torch.zeros(1, 50)):
+        said = judge(watched, SEED, trial(exercise, SEED).run(lambda *a, wrong=wrong: wrong))
+        assert said.status == "fail" and "the shape" in said.message
+    assert asked == []
+    judge(watched, SEED, trial(exercise, SEED).run(solution_of(exercise)))
+    assert asked == [1]
 
 
 def test_the_bank_is_killed_and_named_whole(unit):

@@ -75,6 +75,36 @@ def test_answers_are_found_by_cell_id_where_an_editor_drops_metadata(unit, noteb
     assert cell_of(mend(notebook, unit), ANSWER).source == mine
 
 
+def prose(notebook):
+    """A released text cell that has links and HTML of its own."""
+    return next(c for c in notebook.cells if "<details>" in c.source and "](../" in c.source)
+
+
+def test_text_of_an_earlier_release_stays_markdown(unit, notebook):
+    old = prose(notebook)
+    old.source = old.source.replace("points", "marks") + "\n\nA note of my own."
+    assert old.source in sources(mend(notebook, unit))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "![x](https://example.org/x.png)",
+        "<details open ontoggle=alert(1)>",
+        "[x]<details>(https://example.org)",
+        "<<details>script>alert(1)<</details>/script>",
+        "[x]: https://example.org",
+    ],
+)
+def test_markup_of_ones_own_does_not_hide_behind_that_of_the_release(unit, notebook, more):
+    old = prose(notebook)
+    old.source += f"\n\n{more}\n"
+    assert old.source not in sources(mend(notebook, unit))
+    assert any(text.startswith("~~~") and more in text for text in sources(mend(notebook, unit)))
+
+
 def test_demonstrations_come_from_the_release(unit, notebook):
     demos = [c for c in notebook.cells if "demo" in c.metadata.get("tags", [])]
     assert demos

@@ -1,5 +1,6 @@
 """`course grade --changed`: what an edit concerns is graded anew, all else stays to the bit."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from nbgrader.api import Gradebook
 from rich.console import Console
 
 from grading import cli, regrade, sample_class
+from grading.exercise import CourseError
 from grading.marking import cell_of
 from grading.sources import wrong_source
 from grading.store import Result
@@ -192,3 +194,34 @@ def test_a_person_at_a_terminal_is_asked(monkeypatch):
             assert writes
         except cli.CourseError as error:
             assert not writes and "nothing was written" in str(error)
+
+
+def test_the_end_of_the_input_is_no_agreement(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with pytest.raises(CourseError, match="nothing was written"):
+        cli._ask()
+
+
+def test_a_gradebook_that_is_gone_is_filled_again(tmp_path, unit, right):
+    """The ledger still knows what was written; it is the gradebook that counts."""
+    hand_in(tmp_path / "submitted", "ada", sample_class.notebook_with(unit, right))
+    options = ["grade", "--submitted", str(tmp_path / "submitted"), "--jobs", "1"]
+    assert cli.main([*options, "--seed", "5"]) == 0
+    before = rows(f"sqlite:///{tmp_path / 'gradebook.db'}")
+    (tmp_path / "gradebook.db").unlink()
+    assert cli.main([*options, "--changed", "--yes"]) == 0
+    assert rows(f"sqlite:///{tmp_path / 'gradebook.db'}") == before
+
+
+def test_the_seed_is_that_of_before_where_none_is_named(tmp_path, unit, right, capsys):
+    """Else a class would be graded anew on inputs that everyone can compute."""
+    hand_in(tmp_path / "submitted", "ada", sample_class.notebook_with(unit, right))
+    options = ["grade", "--submitted", str(tmp_path / "submitted"), "--jobs", "1"]
+    said = []
+    for more in ([], ["--seed", "5"], [], ["--changed"], ["--seed", "0"]):
+        assert cli.main([*options, *more]) == 0
+        said.append(capsys.readouterr().out)
+    assert "Seed: 0" in said[0] and "Seed: 5" in said[1] and "Seed: 5" in said[2]
+    assert "1 as graded before" in said[2] and "Nothing was written" in said[3]
+    assert "Seed: 0" in said[4]

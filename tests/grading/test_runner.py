@@ -42,6 +42,16 @@ def test_a_process_that_dies_once_costs_nothing_and_is_told(tmp_path, caplog):
     assert "A process that grades has died" in caplog.text
 
 
+def test_a_process_that_dies_amid_its_result_is_not_waited_for(tmp_path, monkeypatch):
+    """The pool itself would wait for ever for the rest of the message."""
+    monkeypatch.setattr(workers, "PATIENCE", 1.0)
+    half = "__import__('multiprocessing').current_process()._args[1]._writer.fileno()"
+    half = f"__import__('os').write({half}, bytes([0, 0, 9, 9, 1]))"
+    mark = str(tmp_path / "mark")
+    once = f"7 if __import__('os').path.exists({mark!r}) else (open({mark!r}, 'x'), {half}, {DIES})"
+    assert run(["1 + 1", once, "2 + 2"]) == {"1 + 1": 2, once: 7, "2 + 2": 4}
+
+
 def test_an_error_is_the_outcome_of_its_own_task_alone():
     outcomes = run(["1 / 0", "3"], jobs=1)
     assert isinstance(outcomes["1 / 0"], ZeroDivisionError) and outcomes["3"] == 3
@@ -241,14 +251,14 @@ def test_rate_and_time_left_count_only_what_is_graded_now(unit):
     crashed = classrun.Graded("b", unit.slug, (), b"", ("It crashed.",), 0.0)
     for _ in range(4):
         tally.add(good, reused=True)
-    assert tally.pace() == "0/min, 0 to look at, time left unknown"
+    assert tally.pace() == "0/min, 0 with problems, time left unknown"
     now[0] = 30.0
     tally.add(good, reused=False)
     tally.add(crashed, reused=False)
-    assert tally.pace() == "4/min, 1 to look at, 1:00 left"
+    assert tally.pace() == "4/min, 1 with problems, 1:00 left"
     assert (
         tally.line()
-        == "2 submissions graded in 0:30 (4 a minute), 4 as graded before; 1 to look at."
+        == "2 submissions graded in 0:30 (4 a minute), 4 as graded before; 1 with problems."
     )
 
 
@@ -257,7 +267,7 @@ def test_the_bar_shows_count_rate_failures_and_time_left(unit, capsys):
     with progress.Bar(2, console) as bar:
         bar.add(classrun.Graded("a", unit.slug, (), b"", ("It crashed.",), 0.0), False)
     out = capsys.readouterr().out
-    assert "1/2" in out and "/min, 1 to look at, 0:00 left" in out
+    assert "1/2" in out and "/min, 1 with problems, 0:00 left" in out
     assert "1 submission graded in 0:00" in out.splitlines()[-1]
 
 

@@ -74,6 +74,7 @@ def test_the_ledger_remembers_the_last_line_and_survives_one_cut_off(tmp_path):
     again.record("ben", "u", "four")
     last = Ledger(path)
     assert (last.key("ada", "u"), last.key("ben", "u")) == ("two", "four")
+    assert last.last == again.last == ("ben", "four") and Ledger(tmp_path / "new").last is None
     assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1]) == ["ben", "u", "four"]
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from grading.judge import verdict
 from grading.submission import Graded
-from grading.table import MARKS, print_table
+from grading.table import LEGEND, MARKS, print_table
 from grading.verdict import STATUSES
 
 
@@ -22,16 +22,23 @@ def test_all_columns_and_remarks_fit_80_characters(unit):
         return Graded(student, unit.slug, tuple(told), b"", (), 0.0)
 
     results = [
+        graded("c", "fail", " + ".join(m.name for m in unit.exercises[0].misconceptions[:2])),
         graded("a-student-with-a-long-name", "fail", "a-rather-long-misconception-name"),
         graded("b", "error"),
     ]
     out = io.StringIO()
     print_table(results, Console(file=out, width=80))
     lines = out.getvalue().splitlines()
-    assert max(len(line) for line in lines if "│" in line) <= 80
+    table = lines[: lines.index(LEGEND)]
+    assert len(table) > 5 and max(map(len, table)) <= 80 and len(LEGEND) <= 80
     assert f"1 {unit.exercises[0].callable}  " in out.getvalue()
     row = next(line for line in lines if "a-student-with-a-long-name" in line)
-    assert row.count("✗") == len(unit.exercises)
+    assert row.count("↑") == len(unit.exercises)  # it is no exercise's own
+    both = next(line for line in lines if line.startswith(" c "))
+    assert both.count("✗") == 1 and both.count("↑") == len(unit.exercises) - 1
+    for m in unit.exercises[0].misconceptions[:2]:
+        assert f"1 student shows {m.name} in {unit.exercises[0].id}" in out.getvalue()
+    assert f"(And {len(unit.exercises) - 1} more.)" in out.getvalue()
     assert f"b: {unit.exercises[0].id}: [why] so" in out.getvalue()
     assert (
         "1 student shows a-rather-long-misconception-name in " + unit.exercises[0].id

@@ -6,7 +6,7 @@ The reader does not trust the writer: sizes are bounded, and anything odd is a `
 import json
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 HEAD = struct.Struct(">cII")
@@ -33,8 +33,9 @@ def write(descriptor: int, kind: bytes, header: Any = None, body: bytes = b"") -
 class Reader:
     """Collects bytes as they come and gives back whole messages."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, max_headers: Mapping[bytes, int] | None = None) -> None:
         self.max_bytes = max_bytes  # of all messages together
+        self.max_headers = max_headers or {}  # of one message, by its letter
         self._buffer = bytearray()
         self._seen = 0
 
@@ -53,7 +54,7 @@ class Reader:
         if len(self._buffer) < HEAD.size:
             return None
         kind, n_header, n_body = HEAD.unpack_from(self._buffer)
-        if n_header > MAX_HEADER or n_header + n_body > self.max_bytes:
+        if n_header > self.max_headers.get(kind, MAX_HEADER) or n_header + n_body > self.max_bytes:
             raise BrokenFrame("a message of impossible size")
         end = HEAD.size + n_header + n_body
         if len(self._buffer) < end:

@@ -100,6 +100,29 @@ def garbage_frames(handed: Handed) -> None:
     shout(handed, '_shout(b"!" * 5000)')
 
 
+@entry(
+    "says that it ran for a number of seconds with 401 digits", causal_mask=("timeout", "2 seconds")
+)
+def endless_number(handed: Handed) -> None:
+    """And goes on running: what it still has to say must not reach the next submission."""
+    code = """
+        import time
+        text = b'{"cell": 15, "outputs": [], "seconds": 1' + b"0" * 400 + b"}"
+        _shout(struct.pack(">cII", b"D", len(text), 0) + text)
+        time.sleep(30)
+        """
+    shout(handed, code)
+
+
+@entry(
+    "sends an output of a million empty lists",
+    causal_mask=("error", "a message of impossible size"),
+)
+def empty_lists(handed: Handed) -> None:
+    code = '_shout(_frame(b"D", {"cell": 15, "outputs": [[]] * 1_000_000, "seconds": 0}))'
+    shout(handed, code)
+
+
 @entry("sends JSON too deep to read", causal_mask=("error", "a message that is not JSON"))
 def deep_frames(handed: Handed) -> None:
     code = """
@@ -149,6 +172,23 @@ def zip_bomb(handed: Handed) -> None:
 def amplified_array(handed: Handed) -> None:
     claim = '{"exercise": "attention/causal_mask", "cases": [{"array": "a0"}] * 500_000}'
     forge(handed, f"json.dumps({claim})", "_arrays(a0=np.zeros(8 * 2**20, dtype=np.uint8))")
+
+
+@entry("writes an array whose elements take no bytes", remarks=TOUCHES, causal_mask=UNREADABLE)
+def empty_elements(handed: Handed) -> None:
+    case = '{"output": None, "error": None, "mutated": {"array": "a0"}, "forbidden": []}'
+    claim = f'{{"exercise": "attention/causal_mask", "cases": [{case}] * 9}}'
+    forge(handed, f"json.dumps({claim})", "_nothing()")
+    handed.extra("""
+        def _nothing():
+            file = io.BytesIO()
+            header = {"descr": "|V0", "fortran_order": False, "shape": (10**8,)}
+            np.lib.format.write_array_header_1_0(file, header)
+            parts = io.BytesIO()
+            with zipfile.ZipFile(parts, "w") as archive:
+                archive.writestr("a0.npy", file.getvalue())
+            return parts.getvalue()
+        """)
 
 
 @entry("writes pickled objects as arrays", remarks=TOUCHES, causal_mask=UNREADABLE)
@@ -295,3 +335,18 @@ def traced(handed: Handed) -> None:
         sys.settrace(_trace)
         """)
     handed.inside('assert _seen & {"expected", "wrong", "reference"}, "nothing known"')
+
+
+@entry(
+    "holds the function to do without in a list",
+    remarks=["names a function that an exercise is to be written without"],
+)
+def hidden_alias(handed: Handed) -> None:
+    """The judge cannot see it called: no process can be watched from within against its will."""
+    tools = "_tools = [torch.nn.functional.scaled_dot_product_attention]"
+    handed.extra(tools, topic="scaled_dot_product")
+    handed.answer(
+        "def scaled_dot_product_attention(q, k, v, mask=None):\n"
+        "    return _tools[0](q, k, v, attn_mask=mask).nan_to_num()",
+        topic="scaled_dot_product",
+    )

@@ -1,5 +1,6 @@
 """However a job ends, no process of it is left, and the next one finds all as it was."""
 
+import json
 import os
 import signal
 import threading
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from grading.sandbox import session, warm
+from grading.sandbox.inside import frames, watch
 from tests.grading.machines import started
 from tests.grading.sandbox.conftest import SMALL, below, ended, printed, program, running
 
@@ -82,6 +85,46 @@ while True:
     assert below(program(started(kind)).process.pid) == before
 
 
+# A process that is another one whenever it is looked for.
+COMET = """
+import subprocess, sys, time
+code = '''
+import os, time
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    try:
+        if os.fork():
+            os._exit(0)
+        {step}
+    except OSError:
+        pass
+'''
+subprocess.Popen([sys.executable, "-S", "-E", "-c", code, "{word}"], start_new_session=True)
+time.sleep(0.5)
+"""
+
+
+@pytest.mark.parametrize("step", ["pass", "os.setsid()"], ids=["in a group", "in no group"])
+def test_a_process_that_forks_and_ends_again_and_again(kind, run, step):
+    word = f"86400.{uuid.uuid4().int % 10**12}"
+    start = time.monotonic()
+    ran = run(kind, COMET.format(step=step, word=word), "print('on')")
+    assert printed(ran, 1) == "on\n" and not ran.cut
+    assert not any(running(word) for _ in range(20))
+    assert time.monotonic() - start < 40  # it would have gone on for longer
+
+
+def test_processes_that_cannot_be_ended_are_an_error(monkeypatch):
+    """Nothing is run beside what is left of another submission."""
+    monkeypatch.setattr(watch, "prctl", lambda *arguments: None)
+    monkeypatch.setattr(watch, "KILL_SECONDS", 0)
+    monkeypatch.setattr(watch, "_has_children", lambda: True)
+    watcher = watch.Watch("landlock")
+    monkeypatch.setattr(watcher, "_processes", lambda: [])
+    with pytest.raises(RuntimeError, match="processes of a submission go on"):
+        watcher._kill_all()
+
+
 def test_a_fork_that_goes_on_says_nothing(any_kind, run):
     """A copy of the process would run the cells after it a second time."""
     ran = run(any_kind, "import os\nos.fork()\nprint('a')", "print('b')")
@@ -111,8 +154,11 @@ FORGED = [
     ("finished", 'b"X", None', "messages of its own"),
     ("another cell", 'b"S", {"cell": 1}', "messages of its own"),
     ("no walls", 'b"W", "x"', "messages of its own"),
-    ("no fields", 'b"D", {}', "a message without"),
-    ("no dict", 'b"D", [1]', "a message without"),
+    ("no fields", 'b"D", {}', "a message that is none"),
+    ("no dict", 'b"D", [1]', "a message that is none"),
+    ("no number", 'b"D", {"cell": 0, "outputs": [], "seconds": "x"}', "a message that is none"),
+    ("long number", 'b"D", {"cell": 0, "outputs": [], "seconds": 10**400}', "of its own"),
+    ("long output", 'b"D", {"cell": 0, "outputs": ["x" * 10**7]}', "of impossible size"),
     ("unknown", 'b"?", None', "messages of its own"),
 ]
 
@@ -131,13 +177,45 @@ def test_a_forged_output_of_another_cell_is_not_taken(any_kind, run):
     assert ran.outputs == {} and set(ran.cut) == {0, 1}
 
 
-def test_the_warm_process_is_killed_and_the_rest_is_graded(any_kind, run):
+def test_a_job_that_nobody_listens_to_is_not_mixed_up_with_the_next(any_kind, run):
+    """Whatever goes wrong outside, the next job has a process to itself."""
+
+    def trip(data):
+        if data:
+            raise ZeroDivisionError
+        return 20.0
+
+    cell = {"index": 0, "seconds": 20.0, "check": None, "source": "import time; time.sleep(9)"}
+    job = frames.pack(b"C", body=json.dumps([cell]).encode())
+    with pytest.raises(ZeroDivisionError):
+        started(any_kind).run(job, SMALL, trip)
+    ran = run(any_kind, "print('on')")
+    assert printed(ran) == "on\n" and not ran.cut and not ran.problems
+
+
+def test_nobody_is_graded_where_nothing_could_be_run(monkeypatch, run):
+    def broken(kind):
+        return lambda job, limits, heard: warm.End(1, "the sandbox broke (so)", broke=True)
+
+    monkeypatch.setattr(session, "_forked", broken)
+    with pytest.raises(session.NothingRan, match="the sandbox broke"):
+        run(warm.NAMESPACES, "print('on')")
+
+
+def test_a_notebook_keeps_as_much_output_as_many_full_cells(any_kind, run):
+    limits = replace(SMALL, output_kb=1)
+    ran = run(any_kind, *["print('x' * 800)"] * 40, limits=limits)
+    kept = [bool(ran.outputs[index]) for index in range(40)]
+    assert kept == sorted(kept, reverse=True) and 10 < sum(kept) < 30 and not ran.cut
+
+
+def test_the_warm_process_is_killed_and_nothing_is_lost(any_kind, run):
     broken = started(any_kind)
     timer = threading.Timer(1.0, lambda: os.kill(_zygote(broken), signal.SIGKILL))
     timer.start()
     ran = run(any_kind, "import time; time.sleep(3)", "print('on')")
     timer.join()
-    assert "the sandbox broke" in ran.cut[0][1]
+    assert not ran.cut and not ran.problems
     assert printed(ran, 1) == "on\n"
     assert started(any_kind) is not broken
 
