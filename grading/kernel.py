@@ -11,8 +11,8 @@ import json
 import os
 import traceback
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,34 +128,56 @@ def _array(kind: str, dtype: str, array: np.ndarray, budget: list[int]) -> dict[
     return {"kind": kind, "dtype": dtype, "value": np.array(array, copy=True)}
 
 
+# --- functions to do without ----------------------------------------------------------------------
+
+_covered: dict[str, Any] = {}  # what stands in the place of functions, by their dotted names
+_watching: list[tuple[list[str], set[str]]] = []  # names that must not be called, and were
+
+
 @contextmanager
 def _watch(forbids: list[str], answer: Any) -> Iterator[set[str]]:
     """While open, note every call of a forbidden function, by its dotted name."""
     seen: set[str] = set()
-    restore = []
-    for name in forbids:
-        owner, attribute = _resolve(name)
-        original = getattr(owner, attribute)
-        if _holds_alias(answer, original):
-            seen.add(name)
-        restore.append((owner, attribute, vars(owner).get(attribute), original))
-        setattr(owner, attribute, _noting(original, name, seen))
-    try:
+    with ExitStack() as stack:
+        for name in forbids:
+            if _holds_alias(answer, getattr(*_resolve(name))):
+                seen.add(name)
+            if getattr(*_resolve(name)) is not _covered.get(name):  # not yet, or no longer
+                stack.callback(_put_cover(name))
+        _watching.append((forbids, seen))
+        stack.callback(_watching.pop)
         yield seen
-    finally:
-        for owner, attribute, own, _ in reversed(restore):
-            if own is None:  # it was inherited
-                delattr(owner, attribute)
-            else:
-                setattr(owner, attribute, own)
 
 
-def _noting(original: Callable, name: str, seen: set[str]) -> Callable:
+def cover(forbids: Iterable[str]) -> None:
+    """Have the calls of these functions noted from now on, for the rest of the process: whoever
+    puts one away before a check has put away what notes it."""
+    for name in forbids:
+        if name not in _covered:
+            _put_cover(name)
+
+
+def _put_cover(name: str) -> Callable[[], None]:
+    """Put something that notes its calls in the place of a function; undone by what comes back."""
+    owner, attribute = _resolve(name)
+    original, own = getattr(owner, attribute), vars(owner).get(attribute)
+
     def noted(*args, **kwargs):
-        seen.add(name)
+        for forbids, seen in _watching:
+            if name in forbids:
+                seen.add(name)
         return original(*args, **kwargs)
 
-    return noted
+    def undo() -> None:
+        _covered.pop(name, None)
+        if own is None:  # it was inherited
+            delattr(owner, attribute)
+        else:
+            setattr(owner, attribute, own)
+
+    _covered[name] = noted
+    setattr(owner, attribute, noted)
+    return undo
 
 
 def _resolve(name: str) -> tuple[Any, str]:

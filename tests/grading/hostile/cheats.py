@@ -7,6 +7,7 @@ UNREADABLE = ("refused", "The result cannot be read")
 NO_ANSWER = ("refused", "What came back is not an answer to this exercise")
 NO_RESULT = ("missing", "brought no result")
 TOUCHES = ["touches how answers reach the judge"]
+WITHOUT = ("refused", "without `torch.nn.functional.scaled_dot_product_attention`")
 STOPPED = ("error", "it sent messages of its own")
 
 # Code that writes a file where the grader looks for evidence; {json} and {npz} are expressions.
@@ -340,11 +341,34 @@ def traced(handed: Handed) -> None:
 @entry(
     "holds the function to do without in a list",
     remarks=["names a function that an exercise is to be written without"],
+    scaled_dot_product=WITHOUT,
+    grouped_query=WITHOUT,
+    attention_layer=WITHOUT,
 )
 def hidden_alias(handed: Handed) -> None:
-    """The judge cannot see it called: no process can be watched from within against its will."""
+    """It is watched from before the first cell on."""
     tools = "_tools = [torch.nn.functional.scaled_dot_product_attention]"
     handed.extra(tools, topic="scaled_dot_product")
+    handed.answer(
+        "def scaled_dot_product_attention(q, k, v, mask=None):\n"
+        "    return _tools[0](q, k, v, attn_mask=mask).nan_to_num()",
+        topic="scaled_dot_product",
+    )
+
+
+@entry(
+    "finds the function to do without inside what watches it",
+    remarks=["names a function that an exercise is to be written without"],
+)
+def unwrapped(handed: Handed) -> None:
+    """No process can be watched from within against its will: it is remarked on."""
+    handed.extra(
+        """
+        _watched = torch.nn.functional.scaled_dot_product_attention
+        _tools = [c.cell_contents for c in _watched.__closure__ if callable(c.cell_contents)]
+        """,
+        topic="scaled_dot_product",
+    )
     handed.answer(
         "def scaled_dot_product_attention(q, k, v, mask=None):\n"
         "    return _tools[0](q, k, v, attn_mask=mask).nan_to_num()",
