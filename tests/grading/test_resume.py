@@ -129,18 +129,22 @@ def hand_in_endless(submitted: Path, unit, right) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("seconds", [0, 0.5, 1, 1.5, 2])
-def test_ctrl_c_during_the_start_is_as_quiet(tmp_path, unit, right, root, seconds):
+@pytest.mark.parametrize(
+    ("seconds", "name"),
+    [(0, "INT"), (0.5, "INT"), (1, "INT"), (1.5, "INT"), (2, "INT"), (1, "TERM"), (4, "HUP")],
+)
+def test_ctrl_c_during_the_start_is_as_quiet(tmp_path, unit, right, root, temporary, seconds, name):
     hand_in_endless(tmp_path / "submitted", unit, right)
     process = start_course(*grade(tmp_path), root=root)
     while process.poll() is None and not children(process.pid):
         time.sleep(0.01)
     time.sleep(seconds)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signal.Signals[f"SIG{name}"])
     said, _ = process.communicate(timeout=60)
     # Python kills itself with the signal where that met a text that it was compiling.
     assert process.returncode in (130, -signal.SIGINT), said.decode()
     assert said.startswith(b"course: stopped.") and said.count(b"\n") == 1, said.decode()
+    assert not list(temporary.glob("course-*"))
 
 
 def children(process: int) -> str:
