@@ -8,7 +8,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 CLONE_NEWCGROUP = 0x02000000
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 2, 4, 8, 32, 4096
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 1, 4, 8
 PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 22, 36, 38
 CAPABILITY_VERSION_3 = 0x20080522
@@ -32,6 +32,13 @@ def mount(kind: str, target: str, options: str = "", flags: int = 0) -> None:
     """Mount a new file system of a kind ("tmpfs", "proc") over a folder."""
     arguments = (kind.encode(), target.encode(), kind.encode(), flags, options.encode())
     checked(LIBC.mount(*arguments), f"mount {kind} on {target}")
+
+
+def close_device(path: str) -> None:
+    """Let nobody open a device that is mounted by itself, as bubblewrap does it."""
+    kept = os.statvfs(path).f_flag & (os.ST_RDONLY | os.ST_NOSUID | os.ST_NOEXEC)
+    flags = MS_REMOUNT | MS_BIND | MS_NODEV | kept  # the first of these have the same numbers there
+    checked(LIBC.mount(None, path.encode(), None, flags, None), f"close {path}")
 
 
 def prctl(option: int, *arguments: int) -> None:

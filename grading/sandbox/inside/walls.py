@@ -22,6 +22,7 @@ from grading.sandbox.inside.system_calls import (
     PR_SET_DUMPABLE,
     PR_SET_KEEPCAPS,
     PR_SET_PDEATHSIG,
+    close_device,
     keep_capabilities,
     mount,
     prctl,
@@ -32,6 +33,7 @@ NAMESPACES, LANDLOCK, TRUSTED = "namespaces", "landlock", "trusted"
 NOBODY = 65534
 HARMLESS = MS_NOSUID | MS_NODEV | MS_NOEXEC
 MB = 2**20
+DESCRIPTORS = 256  # of one process; a DataLoader with workers needs one for each tensor it has sent
 
 
 def become_ordinary(kind: str) -> None:
@@ -92,6 +94,10 @@ def private_folders(work: str, work_mb: int) -> None:
     for folder, size in ((work, work_mb), (box, work_mb), ("/dev/shm", 64)):
         os.makedirs(folder, exist_ok=True)
         mount("tmpfs", folder, f"size={size}m,mode=700,nr_inodes=20000", HARMLESS)
+    # Terminals of its own too: `openpty` makes them, and what forks share they could talk through.
+    own_terminals = "newinstance,ptmxmode=0666,mode=600,max=16"
+    mount("devpts", "/dev/pts", own_terminals, MS_NOSUID | MS_NOEXEC)
+    close_device("/dev/zero")  # mapped, it is shared memory that belongs to no file
     try:
         mount("proc", "/proc", flags=HARMLESS)
     except OSError:  # in some containers; then there is none
@@ -153,7 +159,7 @@ def _limit(limits: dict, others: int) -> None:
         "RLIMIT_FSIZE": limits["file_mb"] * MB,
         "RLIMIT_CPU": seconds,
         "RLIMIT_CORE": 0,
-        "RLIMIT_NOFILE": 256,
+        "RLIMIT_NOFILE": DESCRIPTORS,
         "RLIMIT_MEMLOCK": MB,
         "RLIMIT_MSGQUEUE": 0,
     }.items():

@@ -3,14 +3,19 @@
 import os
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from grading.sandbox.inside import walls
 from grading.sandbox.inside.system_calls import PR_SET_CHILD_SUBREAPER, prctl
 
 WATCH_SECONDS = 0.05
+KILL_SECONDS = 60.0  # far longer than it takes a busy machine
+NO_FILES = ("RssAnon:", "RssShmem:", "VmSwap:")
+FEW_DESCRIPTORS = 32  # of a whole job; if all were sockets, they would not hold much
 
 
 class Watch:
@@ -22,6 +27,7 @@ class Watch:
         # The processes that are no submission's: this one and, in bubblewrap, its own first one.
         self.own = {os.getpid(), 1}
         self.child = 0
+        self.socket_bytes = _bytes_of_a_socket()
         self.measure()
 
     def measure(self) -> None:
@@ -58,7 +64,7 @@ class Watch:
                 why = "stopped"
             why = why or self._too_much(limits, folder)
             if why:
-                self._kill_all()
+                self._kill()
         os.close(watched)
         _, status = os.waitpid(self.child, 0)
         self._kill_all()
@@ -66,12 +72,21 @@ class Watch:
 
     def _too_much(self, limits: dict, folder: str | None) -> str | None:
         processes = self._processes()
-        held = map(_anonymous_bytes, processes)
-        if sum(max(size - self.shared_bytes, 0) for size in held) > limits["memory_mb"] * 2**20:
+        held = sum(max(_anonymous_bytes(pid) - self.shared_bytes, 0) for pid in processes)
+        held += self._sockets(processes) * self.socket_bytes
+        if held > limits["memory_mb"] * 2**20:
             return "memory"  # beyond what they got by being forked
         if folder and _bytes_on_disk(folder, processes) > limits["work_mb"] * 2**20:
             return "files"
         return None
+
+    def _sockets(self, processes: list[int]) -> int:
+        """How many sockets the submission has: what waits in them is memory of no process."""
+        if self.kind == walls.NAMESPACES:  # the network is its own; some have no descriptor yet
+            return _sockets_of_network()
+        if sum(map(_descriptors, processes)) <= FEW_DESCRIPTORS:
+            return 0
+        return sum(map(_open_sockets, processes))
 
     def _processes(self) -> list[int]:
         """Every process of the submission: all but our own in a process space, else all below."""
@@ -85,31 +100,53 @@ class Watch:
             below, grown = below | new, bool(new)
         return [pid for pid in below if pid != os.getpid()]
 
-    def _kill_all(self) -> None:
-        """Kill until none is left; new ones that are born meanwhile are found in the next round."""
-        for _ in range(200):
-            alive = False
-            for pid in self._processes():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    alive = alive or not _is_zombie(pid)
-                except (ProcessLookupError, PermissionError):
-                    continue
-            self._reap()
-            if not alive:
-                return
-            time.sleep(0.002)
+    def _kill(self) -> set[int]:
+        """Kill whoever is alive; the processes that are found, empty if one of them was alive."""
+        found = self._processes()
+        alive = [pid for pid in found if not _is_zombie(pid)]
+        for pid in alive:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if self.kind != walls.NAMESPACES:  # there, other process spaces' groups have no numbers
+            for group in {_group(pid) for pid in found} - {os.getpgid(0), 0}:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
+        return set() if alive else set(found)
 
-    def _reap(self) -> None:
-        """Take leave of orphans; the job's own first child is left for `_watch`."""
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None or found.si_pid == self.child:
-                return
-            os.waitpid(found.si_pid, 0)
+    def _kill_all(self) -> None:
+        """Kill until none is left, which is sure when we, who inherit orphans, have no child.
+
+        A process that forks and ends, again and again, is gone whenever it is to be killed. Where
+        its group stays the same, that is killed at once. Else: the dead count against the limit on
+        processes until we take leave of them. So we do not while anybody is alive, and one that
+        cannot fork any more stays where it is found. Root, who runs trusted code, has no limit.
+        """
+        until, dead = time.monotonic() + KILL_SECONDS, set()
+        while _has_children():
+            found = self._kill()
+            # All were dead before, and none has come since: then nobody was alive in between.
+            if found and found <= dead:
+                _reap()
+            dead = found
+            if time.monotonic() > until:
+                raise RuntimeError(f"processes of a submission go on: {self._processes()}")
+            time.sleep(0.001)
+
+
+def _has_children() -> bool:
+    """Living or dead."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _reap() -> None:
+    """Take leave of all children that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _into_namespaces() -> None:
@@ -138,13 +175,55 @@ def _exit_code(status: int) -> int:
 
 
 def _anonymous_bytes(pid: int) -> int:
-    """Memory in use that is no file's; what processes share counts for each of them."""
+    """Memory in use that is no file's, swapped out or not; what processes share counts for each of
+    them."""
     try:
         with open(f"/proc/{pid}/status") as file:
-            lines = [line.split() for line in file if line.startswith(("RssAnon:", "RssShmem:"))]
+            lines = [line.split() for line in file if line.startswith(NO_FILES)]
     except OSError:  # it has just ended
         return 0
     return sum(int(kilobytes) * 1024 for _, kilobytes, _ in lines)
+
+
+def _bytes_of_a_socket() -> int:
+    """What may wait in one: the kernel takes in more until its size is reached, so up to twice."""
+    one, other = socket.socketpair()
+    with one, other:
+        return 2 * one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def _sockets_of_network() -> int:
+    """Those of this process's network, of the one kind that submissions can make."""
+    with open("/proc/net/unix", "rb") as file:
+        return file.read().count(b"\n") - 1
+
+
+def _descriptors(pid: int) -> int:
+    """How many are open; as many as may be where the process does not let us look."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except PermissionError:
+        return walls.DESCRIPTORS
+    except OSError:  # it has just ended
+        return 0
+
+
+def _open_sockets(pid: int) -> int:
+    """As `_descriptors`, of sockets alone."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        return sum(_is_socket(f"{folder}/{number}") for number in os.listdir(folder))
+    except OSError:
+        return _descriptors(pid)
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return os.readlink(path).startswith("socket:")
+    except PermissionError:  # the process hides it (PR_SET_DUMPABLE)
+        return True
+    except OSError:
+        return False
 
 
 def _bytes_on_disk(folder: str, processes: list[int]) -> int:
@@ -182,11 +261,15 @@ def _stat(pid: int) -> list[str]:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()
     except OSError:
-        return ["Z", "0"]
+        return ["Z", "0", "0"]
 
 
 def _parent(pid: int) -> int:
     return int(_stat(pid)[1])
+
+
+def _group(pid: int) -> int:
+    return int(_stat(pid)[2])
 
 
 def _is_zombie(pid: int) -> bool:

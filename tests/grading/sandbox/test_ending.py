@@ -244,10 +244,12 @@ def _zygote(process):
 def _pythons(process):
     """The processes of the program that run Python, the oldest first."""
     found = []
-    for pid in sorted(below(program(process).process.pid) | {program(process).process.pid}):
+    for pid in below(program(process).process.pid) | {program(process).process.pid}:
         with suppress(OSError):  # it has just ended
-            found += [pid] * ("python" in Path(os.readlink(f"/proc/{pid}/exe")).name)
-    return found
+            if "python" in Path(os.readlink(f"/proc/{pid}/exe")).name:
+                began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+                found.append((int(began), pid))  # numbers begin again when they are used up
+    return [pid for _, pid in sorted(found)]
 
 
 def test_two_hundred_jobs_leave_nothing_behind(kind, run):

@@ -1,10 +1,13 @@
 """What a submission may use up, and what becomes of one that wants more."""
 
+import io
 from dataclasses import replace
 
 import pytest
 
-from grading.sandbox import warm
+from grading.sandbox import Limits, warm
+from grading.sandbox.inside import watch
+from tests.grading.machines import started
 from tests.grading.sandbox.conftest import SMALL, errors, printed
 
 
@@ -39,20 +42,151 @@ time.sleep(20)
 """
 
 
-@pytest.mark.parametrize("source", [LEAK, SHARED, MANY], ids=["leak", "shared", "many"])
+TOO_MUCH = {0: ("error", "This cell used more than 300 MB of memory.")}
+
+
+@pytest.mark.parametrize("source", [LEAK, MANY], ids=["leak", "many"])
 def test_memory_that_is_really_used_is_counted(any_kind, run, source):
     ran = run(any_kind, source, "print('on')")
-    assert ran.cut == {0: ("error", "This cell used more than 300 MB of memory.")}
+    assert ran.cut == TOO_MUCH
     assert printed(ran, 1) == "on\n"
 
 
+def test_shared_memory_is_counted_where_it_can_be_had(run):
+    started(warm.TRUSTED)
+    assert run(warm.TRUSTED, SHARED).cut == TOO_MUCH
+
+
 def test_memory_that_nobody_counts_cannot_be_had(kind, told):
+    """Shared memory of no file is still there when no process has it in its table any more."""
     cell = """
-import ctypes, os
+import ctypes, mmap, os
 libc = ctypes.CDLL(None)
-print(json.dumps([attempt(lambda: os.memfd_create("x")), libc.shmget(0, 2**20, 0o1600)]))
+def zeros():
+    zero = os.open("/dev/zero", os.O_RDWR)
+    return len(mmap.mmap(zero, 2**20))
+print(json.dumps([attempt(lambda: os.memfd_create("x")), libc.shmget(0, 2**20, 0o1600),
+    attempt(lambda: len(mmap.mmap(-1, 2**20))), attempt(zeros)]))
 """
-    assert told(kind, cell) == ["PermissionError", -1]
+    assert told(kind, cell) == ["PermissionError", -1, "PermissionError", "PermissionError"]
+
+
+def test_memory_that_can_be_counted_can_be_mapped(kind, told):
+    cell = """
+import mmap
+open("file", "wb").write(bytes(2**20))
+file = open("file", "r+b")
+private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+print(json.dumps([len(mmap.mmap(-1, 2**20, flags=private)), len(mmap.mmap(file.fileno(), 2**20))]))
+"""
+    assert told(kind, cell) == [2**20, 2**20]
+
+
+def test_memory_that_is_swapped_out_is_counted(monkeypatch):
+    status = "Name:\tx\nRssAnon:\t1 kB\nRssFile:\t9 kB\nRssShmem:\t20 kB\nVmSwap:\t300 kB\n"
+    monkeypatch.setattr(watch, "open", lambda path: io.StringIO(status), raising=False)
+    assert watch._anonymous_bytes(1) == 321 * 1024
+
+
+# Each is filled, and may be closed at one end without giving up what lies in it.
+SOCKETS = """
+import ctypes, os, socket, time
+def fill(one):
+    one.setblocking(False)
+    try:
+        while True:
+            one.send(bytes(2**16))
+    except BlockingIOError:
+        return one
+kept = []
+for _ in range(6):
+    if os.fork() == 0:
+        {hide}
+        for _ in range(100):
+            kept += map(fill, socket.socketpair())
+        time.sleep(20)
+time.sleep(20)
+"""
+HIDDEN = "ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)"  # PR_SET_DUMPABLE
+
+
+@pytest.mark.parametrize("hide", ["pass", HIDDEN], ids=["plain", "hidden"])
+def test_what_waits_in_sockets_is_counted(any_kind, run, hide):
+    ran = run(any_kind, SOCKETS.format(hide=hide), "print('on')")
+    assert ran.cut == TOO_MUCH
+    assert printed(ran, 1) == "on\n"
+
+
+UNACCEPTED = """
+import socket, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("name")
+listener.listen(4096)
+for _ in range(900):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        client.connect("name")
+        try:
+            while True:
+                client.send(bytes(2**16))
+        except BlockingIOError:
+            pass
+time.sleep(20)
+"""
+
+
+def test_what_waits_where_nobody_has_accepted_is_counted(kind, run):
+    ran = run(kind, UNACCEPTED, "print('on')")
+    if kind == warm.LANDLOCK:
+        assert errors(ran) == ["PermissionError"] and not ran.cut
+    else:
+        assert ran.cut == TOO_MUCH
+    assert printed(ran, 1) == "on\n"
+
+
+def test_sockets_keep_the_size_they_have(kind, told):
+    cell = """
+import socket
+one, _ = socket.socketpair()
+def enlarge(name): one.setsockopt(socket.SOL_SOCKET, getattr(socket, name), 2**20)
+seen = [attempt(lambda: enlarge(name)) for name in ("SO_SNDBUF", "SO_RCVBUF")]
+datagrams = [attempt(lambda: socket.socket(socket.AF_UNIX, kind).fileno())
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW)]
+print(json.dumps([seen, datagrams, one.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)]))
+"""
+    refused = ["PermissionError"] * 2
+    assert told(kind, cell) == [refused, refused, None]
+
+
+WORKERS = """
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+batches = list(DataLoader(TensorDataset(torch.arange(400.0)), batch_size=4, num_workers=2))
+print(len(batches))
+"""
+
+
+def test_the_workers_of_a_loader_have_descriptors_enough(any_kind, run):
+    ran = run(any_kind, WORKERS, limits=Limits())
+    if any_kind == warm.LANDLOCK:  # there is no folder for the memory that they would share
+        assert errors(ran) == ["PermissionError"]
+    else:
+        assert printed(ran) == "100\n"
+
+
+CHILDREN = """
+import asyncio, subprocess
+async def say(word):
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec("/bin/echo", word, stdout=pipe)
+    return (await process.communicate())[0].decode().strip()
+words = await asyncio.gather(*map(say, "abcdef"))
+print(*words, subprocess.check_output(["/bin/echo", "g"], text=True).strip())
+"""
+
+
+def test_ordinary_programs_and_loops_run(any_kind, run):
+    assert printed(run(any_kind, CHILDREN)) == "a b c d e f g\n"
 
 
 def test_cpu_seconds_of_a_cell(any_kind, run):

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,30 @@ def test_a_fork_sees_only_its_own_processes(fork):
     look = "import os\nprint(sorted(n for n in os.listdir('/proc') if n.isdigit()))"
     fork()
     assert printed(fork(), look) == "['1', '2']\n"
+
+
+TERMINAL = """
+import os, time
+ours, theirs = os.openpty()
+os.write(theirs, b"answer")
+time.sleep(1.5)
+print(os.ttyname(theirs), os.read(ours, 100))
+"""
+TERMINALS = """
+import os, time
+seen, end = set(), time.monotonic() + 1
+while time.monotonic() < end:
+    seen |= set(os.listdir("/dev/pts"))
+print(sorted(seen))
+"""
+
+
+def test_forks_share_no_terminals(fork):
+    """One would be a way from a submission to another that runs at the same time."""
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(printed, fork(), TERMINAL)
+        assert printed(fork(), TERMINALS) == "['ptmx']\n"
+        assert one.result() == "/dev/pts/0 b'answer'\n"
 
 
 def test_a_fork_ends_with_its_connection_and_the_others_go_on(fork):

@@ -95,12 +95,62 @@ import os, torch
 file = torch.__file__
 print(json.dumps([
     attempt(lambda: open(file, "a").close()),
-    attempt(lambda: os.chmod(file, 0o777)),
     attempt(lambda: os.remove(file)),
     attempt(lambda: os.rename(file, file + ".old")),
 ]))
 """
     assert not set(told(kind, cell)) & {None}
+
+
+CHANGES = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+changes = {
+    "mode": lambda: os.chmod(path, 0),
+    "mode of an open file": lambda: os.fchmod(os.open(path, os.O_RDONLY), 0),
+    "times": lambda: os.utime(path, (1e9, 1e9)),
+    "times of an open file": lambda: os.utime(os.open(path, os.O_RDONLY), (1e9, 1e9)),
+    "old call for times": lambda: libc.utimes(path.encode(), None),
+    "owner": lambda: os.chown(path, os.getuid(), os.getgid()),
+    "attribute": lambda: os.setxattr(path, "user.course", b"x"),
+}
+"""
+
+
+def test_nothing_about_files_of_others_can_be_changed(kind, told, tmp_path):
+    """Landlock does not ask about this: an instructor is who their files belong to."""
+    book = tmp_path / "gradebook.db"
+    book.write_text("grades")
+    readable = Path(json.__file__)  # of the environment
+    before = [_about(path) for path in (book, tmp_path, readable)]
+    for path in (book, tmp_path, readable):
+        cell = f"path = {str(path)!r}\n{CHANGES}"
+        cell += "print(json.dumps({name: attempt(change) for name, change in changes.items()}))"
+        seen = told(kind, cell)
+        refused = {"PermissionError", "FileNotFoundError", "OSError"}  # the last: it is read-only
+        assert {seen["owner"], seen["attribute"]} <= refused
+    assert [_about(path) for path in (book, tmp_path, readable)] == before
+
+
+def _about(path):
+    found = path.stat()
+    return found.st_mode, found.st_mtime_ns, found.st_ctime_ns, found.st_uid, os.listxattr(path)
+
+
+def test_copies_can_be_made_in_the_private_folder(any_kind, told):
+    """They set modes and times, which may be without effect but no error."""
+    cell = """
+import os, shutil, tempfile, zipfile
+from pathlib import Path
+Path("a").write_text("text")
+shutil.copy("a", "b"), shutil.copy2("a", "c"), Path("a").touch(), os.mkdir("d")
+shutil.copytree("d", "e"), shutil.move("c", "e/c"), shutil.make_archive("z", "zip", "e")
+shutil.unpack_archive("z.zip", "f")
+with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as file:
+    shutil.copy("a", folder)
+print(json.dumps([Path(name).read_text() for name in ("b", "e/c", "f/c")]))
+"""
+    assert told(any_kind, cell) == ["text"] * 3
 
 
 def test_no_network(kind, told):
