@@ -26,8 +26,8 @@ IN_WORDS = {
 }
 NO_SANDBOX = (
     "This machine cannot shut submissions in: {reasons}. Install bubblewrap (Debian's and Ubuntu's "
-    "package `bubblewrap`) or grade on a Linux with Landlock. To run them with your own rights, "
-    "because you trust everyone who wrote them, add --trusted."
+    "package `bubblewrap`) or grade on Linux 6.2 or newer with Landlock. To run them with your own "
+    "rights, because you trust everyone who wrote them, add --trusted."
 )
 START_SECONDS = 120.0
 

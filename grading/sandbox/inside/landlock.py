@@ -1,8 +1,9 @@
 """Landlock: the kernel's own limit on which files a process may touch, for ordinary users too.
 
 The wall where bubblewrap cannot make namespaces. Reading is allowed below some folders, writing
-below one; from version 4 on no TCP port can be reached, from 6 on no process outside can be sent a
-signal. Source: the kernel's documentation, userspace-api/landlock.
+below one; from version 3 on (Linux 6.2) no other file can be emptied, from 4 on no TCP port can be
+reached, from 6 on no process outside can be sent a signal. Source: the kernel's documentation,
+userspace-api/landlock.
 """
 
 import ctypes
@@ -20,12 +21,19 @@ ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14 | 1 << 15  # 14 truncate, 
 # Rights on files by version: 1 has 13, then rename across folders, truncate, and device ioctl.
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 PATH_BENEATH = 1
+TRUNCATES = 3  # the first version that knows the emptying of files
 SCOPED = 6  # the first version that knows abstract sockets and signals
 
 
 def version() -> int:
     """The version of Landlock in this kernel, 0 where it has none."""
     return max(LIBC.syscall(CREATE, None, 0, 1), 0)
+
+
+def check_alone() -> None:
+    """Raise OSError where Landlock without another wall would not keep files from harm."""
+    if version() < TRUNCATES:
+        raise OSError("this kernel has no Landlock, or one of before Linux 6.2")
 
 
 def keeps_signals_in() -> bool:

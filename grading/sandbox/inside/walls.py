@@ -127,6 +127,7 @@ def enclose(
     os.chdir(work)
     _limit(limits, _processes_of_user() if kind != NAMESPACES else 0)
     if kind == LANDLOCK:
+        landlock.check_alone()
         landlock.restrict(readable, [work, "/dev/null"], sockets)
     elif kind == NAMESPACES and sockets and landlock.version():  # files there would fill the disk
         landlock.restrict(["/"], [work, "/dev"], sockets)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,16 @@ def test_walls_that_fail_run_nothing(run, monkeypatch):
     monkeypatch.setattr(session, "_forked", lambda kind: _recovering(no_walls))
     with pytest.raises(session.NothingRan, match="mount: not permitted"):
         run(warm.TRUSTED, "print('unsafe')")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")
+@pytest.mark.parametrize(("version", "enough"), [(0, False), (2, False), (3, True), (7, True)])
+def test_landlock_alone_must_keep_files_from_being_emptied(monkeypatch, version, enough):
+    from grading.sandbox.inside import landlock
+
+    monkeypatch.setattr(landlock, "version", lambda: version)
+    with nullcontext() if enough else pytest.raises(OSError, match=r"before Linux 6\.2"):
+        landlock.check_alone()
 
 
 def _recovering(run_job):
