@@ -122,8 +122,9 @@ def skip_demonstrations(path: Path) -> None:
 def ours(submitted: Path, jobs: int, scheduler: str | None = None) -> dict:
     """`course grade`: its seconds and memory, and from what it keeps, the learners' share."""
     course = Path(sys.executable).with_name("course")
-    command = [str(course), "grade", UNIT, "--submitted", str(submitted), "--jobs", str(jobs)]
-    seconds, megabytes = wall(command + (["--scheduler", scheduler] if scheduler else []))
+    command = [str(course), "grade", UNIT, "--submitted", str(submitted)]
+    where = ["--scheduler", scheduler] if scheduler else ["--jobs", str(jobs)]
+    seconds, megabytes = wall(command + where)
     kept = (submitted.parent / "grading_store" / "results").glob("*.json")
     results = [json.loads(path.read_text(encoding="utf-8"))["graded"] for path in kept]
     return {
