@@ -135,7 +135,7 @@ def test_walls_that_fail_run_nothing(run, monkeypatch):
         run(warm.TRUSTED, "print('unsafe')")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")
+@pytest.mark.skipif(sys.platform != "linux", reason="loads Linux's system calls")
 @pytest.mark.parametrize(("version", "enough"), [(0, False), (2, False), (3, True), (7, True)])
 def test_landlock_alone_must_keep_files_from_being_emptied(monkeypatch, version, enough):
     from grading.sandbox.inside import landlock
