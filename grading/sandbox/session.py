@@ -16,7 +16,7 @@ FULL_CELLS = 20  # cells with as much output as a cell may have, in one notebook
 
 
 class NothingRan(RuntimeError):
-    """Not one cell could be started, twice: the machine's fault, which nobody is graded for."""
+    """Not one cell could be started: the machine's fault, which nobody is graded for."""
 
 
 @dataclass(frozen=True)
