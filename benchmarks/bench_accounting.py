@@ -23,13 +23,13 @@ from pathlib import Path
 import torch
 from report import print_rows, write_result
 
-from reference_impl.accounting import parameter_counts, peak_bytes, step_seconds
-from reference_impl.config import ModelConfig
-from reference_impl.data import RandomBatches
-from reference_impl.decoder import Decoder
-from reference_impl.machine import TINY, Clock, measure_rates, return_freed_memory
-from reference_impl.optimizer import AdamW, decay_groups
-from reference_impl.training import train
+from reference_impl.decoder.config import ModelConfig
+from reference_impl.decoder.decoder import Decoder
+from reference_impl.pretraining.data import RandomBatches
+from reference_impl.pretraining.optimizer import AdamW, decay_groups
+from reference_impl.pretraining.training import train
+from reference_impl.scaling_laws.accounting import parameter_counts, peak_bytes, step_seconds
+from reference_impl.scaling_laws.machine import TINY, Clock, measure_rates, return_freed_memory
 
 # width: vocab, context, d_model, layers, heads, KV heads, head_dim, d_ff; then batch and seq.
 MODELS = {

@@ -17,10 +17,11 @@ import torch
 from report import print_rows, write_result
 
 from grading import kernel
-from grading.exercise import Exercise, load_unit, unit_slugs
+from grading.course.exercise import Exercise
+from grading.course.sources import solution_of, wrong_answer
+from grading.course.unit import load_unit, unit_slugs
 from grading.home import check_at_home
-from grading.judge import make_request
-from grading.sources import solution_of, wrong_answer
+from grading.judging.judge import make_request
 
 AIM = 1.0  # seconds
 

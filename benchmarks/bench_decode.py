@@ -27,7 +27,9 @@ from statistics import median
 
 os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ.setdefault("GOMP_SPINCOUNT", "2500")  # for both sides, as reference_impl.chat says
+os.environ.setdefault(
+    "GOMP_SPINCOUNT", "2500"
+)  # for both sides, as reference_impl.fine_tuning.chat says
 
 from decode_sides import LOADERS, Run, has_llama, llama_child, llama_run, run_of
 from hardware import describe
@@ -162,8 +164,8 @@ def measure_narrow(options) -> list[dict]:
     import torch
     from matvec import passes, products_of, row_for
 
-    from reference_impl.int8_decoder import Int8Decoder
-    from reference_impl.weights import load_smollm2
+    from reference_impl.inference.int8_decoder import Int8Decoder
+    from reference_impl.published.weights import load_smollm2
 
     int8 = Int8Decoder(load_smollm2()[0])
     products = products_of(int8)

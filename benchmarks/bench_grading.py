@@ -28,11 +28,12 @@ from pathlib import Path
 import nbformat
 from report import print_rows, write_result
 
-from grading import kernel, sample_class
-from grading.exercise import Unit, load_unit
-from grading.judge import make_request
-from grading.release import source_notebook
-from grading.sources import wrong_source
+from grading import kernel
+from grading.classrun import sample_class
+from grading.course.sources import wrong_source
+from grading.course.unit import Unit, load_unit
+from grading.judging.judge import make_request
+from grading.notebooks.release import source_notebook
 
 UNIT = "05_attention"
 WORK = """

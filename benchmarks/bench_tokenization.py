@@ -30,14 +30,14 @@ import regex
 import tiktoken
 from hardware import describe
 
-from reference_impl.bpe_training import merge_pair, train_bpe, train_bpe_naive
-from reference_impl.tokenization import Tokenizer
-from reference_impl.tokenizer_files import (
+from reference_impl.published.tokenizer_files import (
     CL100K_PATTERN,
     tokenizer_from_gguf,
     tokenizer_from_tiktoken,
 )
-from reference_impl.weights import open_weights
+from reference_impl.published.weights import open_weights
+from reference_impl.tokenization.bpe_training import merge_pair, train_bpe, train_bpe_naive
+from reference_impl.tokenization.tokenization import Tokenizer
 
 RESULTS = Path(__file__).parent / "results" / "tokenization.json"
 TRAINING_BYTES, VOCAB_SIZE = 200_000, 512

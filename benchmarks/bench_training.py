@@ -31,13 +31,13 @@ import torch.nn.functional as F
 from report import RESULTS, print_rows, write_result
 from torch import Tensor, nn
 
-from reference_impl.config import ModelConfig
-from reference_impl.data import RandomBatches, sequential_batches
-from reference_impl.decoder import Decoder
-from reference_impl.optimizer import AdamW, decay_groups
-from reference_impl.schedule import warmup_cosine, warmup_stable_decay
-from reference_impl.training import evaluate, train
-from reference_impl.training_attention import for_training
+from reference_impl.decoder.config import ModelConfig
+from reference_impl.decoder.decoder import Decoder
+from reference_impl.pretraining.data import RandomBatches, sequential_batches
+from reference_impl.pretraining.optimizer import AdamW, decay_groups
+from reference_impl.pretraining.schedule import warmup_cosine, warmup_stable_decay
+from reference_impl.pretraining.training import evaluate, train
+from reference_impl.pretraining.training_attention import for_training
 
 TEXT = Path(__file__).resolve().parents[2] / "shared" / "data" / "tinyshakespeare.txt"
 PEER_STEPS = 2000

@@ -16,7 +16,7 @@ Run = Callable[[list[int], int], list[float]]  # prompt, number of tokens -> whe
 
 
 def run_of(model) -> Run:
-    from reference_impl.generation import generate
+    from reference_impl.inference.generation import generate
 
     def run(token_ids: list[int], n: int) -> list[float]:
         return [time.perf_counter() for _ in generate(model, token_ids, n)]
@@ -25,9 +25,9 @@ def run_of(model) -> Run:
 
 
 def load_ours(dtype):
-    from reference_impl.chat import encode_chat
-    from reference_impl.fast_decoder import FastDecoder
-    from reference_impl.weights import load_smollm2
+    from reference_impl.fine_tuning.chat import encode_chat
+    from reference_impl.inference.fast_decoder import FastDecoder
+    from reference_impl.published.weights import load_smollm2
 
     model, tokenizer = load_smollm2(dtype=dtype)
     n_bytes = sum(parameter.nbytes for parameter in model.parameters())
@@ -40,7 +40,7 @@ def load_transformers(dtype):
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.generation.streamers import BaseStreamer
 
-    from reference_impl.weights import find_weights
+    from reference_impl.published.weights import find_weights
 
     transformers.logging.set_verbosity_error()
     path = find_weights()
@@ -77,7 +77,7 @@ def load_transformers(dtype):
 
 def llama_run(python: str, threads: int) -> Run:
     """llama.cpp in a process of its own, on the same file, with the same prompt."""
-    from reference_impl.weights import find_weights
+    from reference_impl.published.weights import find_weights
 
     def run(token_ids: list[int], n: int) -> list[float]:
         task = {"path": str(find_weights()), "threads": threads, "ids": token_ids, "n": n}

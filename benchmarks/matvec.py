@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reference_impl.decoder import Decoder
-from reference_impl.fast_decoder import FastDecoder, FastLinear, one_dnn_linear
+from reference_impl.decoder.decoder import Decoder
+from reference_impl.inference.fast_decoder import FastDecoder, FastLinear, one_dnn_linear
 
 Linear = Callable[[Tensor], Tensor]  # 1 1 in_width -> the product's out_width numbers
 

@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from pathlib import Path
 
-from grading.exercise import CourseError
+from grading.course.errors import CourseError
 
 COMMAND = "from jupyter_book.cli.main import main; main()"
 PAGE = re.compile(r"(reading|writing) (?:sources|output)\.\.\. \[ *\d+%\] (\S+)")

@@ -5,8 +5,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from grading import ctrl_c, startup
-from grading.exercise import ROOT, CourseError
+from grading.classrun import signals, startup
+from grading.course.errors import CourseError
+from grading.course.places import ROOT
 
 # The modules that do the work import torch, Sphinx or nbgrader: each command imports its own, so
 # that `course --help` answers at once.
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     startup.find_own_programs()
     startup.end_quickly()
     try:
-        with ctrl_c.remembered():
+        with signals.remembered():
             _check_json(getattr(arguments, "json", None))
             return arguments.run(arguments)
     except CourseError as error:
@@ -111,7 +112,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _release(arguments: argparse.Namespace) -> int:
-    from grading.release import release
+    from grading.notebooks.release import release
 
     for path in release(arguments.units):
         print(f"Wrote {_shown(path)}")
@@ -119,9 +120,10 @@ def _release(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from grading.classrun import write_records
+    from grading.classrun.run import write_records
+    from grading.notebooks.read import unit_of
+    from grading.notebooks.submission import grade_submission
     from grading.sandbox.session import NothingRan
-    from grading.submission import grade_submission, unit_of
 
     if not arguments.path.is_file():
         raise CourseError(f"{arguments.path} is not a file: name the notebook to check.")
@@ -146,7 +148,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         raise CourseError("--yes agrees to what `--changed` shows: give both, or neither.")
     startup.leave_out_grammars()
     _start_workers(arguments.scheduler)
-    from grading import classrun
+    from grading.classrun import run as classrun
 
     run = classrun.ClassRun(
         submitted=arguments.submitted,
@@ -164,7 +166,7 @@ def _grade(arguments: argparse.Namespace) -> int:
 def _start_workers(scheduler: str | None) -> None:
     """They import PyTorch at the same time as this process does."""
     if scheduler:
-        from grading.dask_workers import cluster
+        from grading.classrun.dask_workers import cluster
 
         cluster(scheduler).connect()
     else:
@@ -178,10 +180,10 @@ def _grade_class(run, json: Path | None = None) -> int:
     """Grade, and print the table; the exit status is 1 where the grading of somebody failed."""
     from rich.console import Console
 
-    from grading.classrun import grade_class, write_records
-    from grading.progress import Bar
+    from grading.classrun.progress import Bar
+    from grading.classrun.run import grade_class, write_records
+    from grading.classrun.table import print_table
     from grading.sandbox import kernelspec
-    from grading.table import print_table
 
     kernelspec.install()  # judged notebooks name it
     console = Console()
@@ -203,7 +205,7 @@ def _print_sandbox(results: list, console) -> None:
 
 def _print_otherwise(run, console) -> None:
     """What the table does not show: points by hand, and whose work was not graded."""
-    from grading.table import print_by_hand, print_left_out
+    from grading.classrun.table import print_by_hand, print_left_out
 
     with run.writer() as writer:
         for unit in run.loaded:
@@ -219,10 +221,10 @@ def _print_otherwise(run, console) -> None:
 def _regrade_class(run, yes: bool, json: Path | None) -> int:
     from rich.console import Console
 
-    from grading.classrun import write_records
-    from grading.progress import Bar
-    from grading.regrade import regrade
-    from grading.table import print_changes
+    from grading.classrun.progress import Bar
+    from grading.classrun.regrade import regrade
+    from grading.classrun.run import write_records
+    from grading.classrun.table import print_changes
 
     console = Console()
 
@@ -258,8 +260,9 @@ def _ask() -> None:
 def _bank(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from grading import bank, classrun
-    from grading.exercise import load_unit
+    from grading.classrun import run as classrun
+    from grading.course.unit import load_unit
+    from grading.judging import bank
 
     units = [load_unit(slug) for slug in classrun.chosen_units(arguments.units)]
     outcomes = []
@@ -285,7 +288,7 @@ def _bank(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    from reference_impl.chat import chat
+    from reference_impl.fine_tuning.chat import chat
 
     try:
         for piece in chat(
@@ -302,11 +305,11 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 
 def _all(arguments: argparse.Namespace) -> int:
-    from grading import sample_class
     from grading.book import build
-    from grading.classrun import ClassRun, chosen_units
-    from grading.exercise import load_unit
-    from grading.release import release
+    from grading.classrun import sample_class
+    from grading.classrun.run import ClassRun, chosen_units
+    from grading.course.unit import load_unit
+    from grading.notebooks.release import release
 
     print("Writing the notebooks ...", flush=True)
     notebooks = release()

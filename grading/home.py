@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from grading import kernel
-from grading.exercise import CourseError, load_exercise
-from grading.judge import judge, trial
-from grading.verdict import Verdict, book_address
+from grading.course.errors import CourseError
+from grading.course.unit import load_exercise
+from grading.judging.judge import judge, trial
+from grading.judging.verdict import Verdict, book_address
 
 # What this notebook's exercises show so far: later ones that call them may only inherit it.
 _shown: dict[str, str | None] = {}

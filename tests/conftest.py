@@ -40,7 +40,7 @@ settings.load_profile("course")
 # Tests that run in one process where several do the work (`-n 2 --dist loadgroup`), by what they
 # share: a built book; the number of processes that a user may have. Else a file is a group.
 TOGETHER = {
-    "book": ("tests/book/", "tests/grading/test_feedback.py"),
+    "book": ("tests/book/", "tests/grading/nbgrader_plug/test_feedback.py"),
     "sandbox": ("tests/grading/hostile/", "tests/grading/sandbox/"),
 }
 

@@ -18,10 +18,11 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from grading import sample_class
-from grading.exercise import ROOT, load_unit
-from grading.marking import cell_of
-from grading.sources import wrong_source
+from grading.classrun import sample_class
+from grading.course.places import ROOT
+from grading.course.sources import wrong_source
+from grading.course.unit import load_unit
+from grading.notebooks.marking import cell_of
 
 SIZE = {"width": 880, "height": 720}
 PICTURE = ROOT / "book" / "_static" / "readme.png"

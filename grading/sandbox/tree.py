@@ -7,7 +7,8 @@ implementation would be imported from stands a file that says that it is not the
 import shutil
 from pathlib import Path
 
-from grading.exercise import ROOT, unit_slugs
+from grading.course.places import ROOT
+from grading.course.unit import unit_slugs
 
 NOT_HERE = '''"""Not the reference implementation."""
 
@@ -20,8 +21,9 @@ raise ImportError(
 
 def write_tree(folder: Path) -> Path:
     """Write the inside into `folder`, readable by every user; return it."""
-    wanted = ["grading/__init__.py", "grading/kernel.py", "grading/sandbox/__init__.py"]
-    wanted += [str(p.relative_to(ROOT)) for p in ROOT.glob("grading/sandbox/inside/*.py")]
+    wanted = ["grading/__init__.py", "grading/sandbox/__init__.py"]
+    for room in ("grading/kernel", "grading/sandbox/inside"):
+        wanted += [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(f"{room}/*.py"))]
     for slug in unit_slugs():
         # Without the unit's __init__.py, which holds its exercises: a folder is package enough.
         drive = f"grading/units/{slug.split('_', 1)[1]}/drive.py"

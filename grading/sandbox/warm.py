@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from grading.exercise import CourseError
+from grading.course.errors import CourseError
 from grading.sandbox import Limits
 from grading.sandbox.program import LANDLOCK, NAMESPACES, TRUSTED, Program, Unavailable
 

@@ -47,7 +47,7 @@ torch.set_printoptions(precision=2, sci_mode=False)
 # </details>
 
 # %% exercise="attention/attention_weights"
-from reference_impl.attention import attention_weights
+from reference_impl.decoder.attention import attention_weights
 
 # %% [markdown]
 # The token *bank* asks three tokens. See what happens to its weights as its query grows: the order
@@ -80,7 +80,7 @@ except NotImplementedError:
 # </details>
 
 # %% exercise="attention/scaled_dot_product"
-from reference_impl.attention import scaled_dot_product_attention
+from reference_impl.decoder.attention import scaled_dot_product_attention
 
 # %% [markdown]
 # *Bank* goes in with one vector and comes out with a mixture. Its second number was 0; what it has
@@ -114,7 +114,7 @@ except NotImplementedError:
 # </details>
 
 # %% exercise="attention/causal_mask"
-from reference_impl.attention import causal_mask
+from reference_impl.decoder.attention import causal_mask
 
 # %% [markdown]
 # The best test of a mask is to change the future. Here the last of five tokens is replaced.
@@ -151,7 +151,7 @@ except NotImplementedError:
 # </details>
 
 # %% exercise="attention/padding_mask"
-from reference_impl.attention import padding_mask
+from reference_impl.decoder.attention import padding_mask
 
 # %% [markdown]
 # Boolean masks combine with `&`: a query may see what both masks allow. Below, the second sentence
@@ -181,7 +181,7 @@ except NotImplementedError:
 # </details>
 
 # %% exercise="attention/split_heads"
-from reference_impl.attention import split_heads
+from reference_impl.decoder.attention import split_heads
 
 # %% [markdown]
 # Below, all numbers of token 0 are 0, those of token 1 are 1, and so on. A head has a part of
@@ -215,7 +215,7 @@ except NotImplementedError:
 # </details>
 
 # %% exercise="attention/merge_heads"
-from reference_impl.attention import merge_heads
+from reference_impl.decoder.attention import merge_heads
 
 # %% [markdown]
 # There and back again must be the same tensor, number by number.
@@ -244,7 +244,7 @@ except NotImplementedError:
 # </details>
 
 # %% exercise="attention/grouped_query"
-from reference_impl.attention import grouped_query_attention
+from reference_impl.decoder.attention import grouped_query_attention
 
 # %% [markdown]
 # SmolLM2 has 9 query heads and 3 KV heads in every layer. If KV head 0 hands over only zeros, head
@@ -313,7 +313,7 @@ def attention_layer(
 # the work of chapter 4: the angles are 0 here, so that nothing turns, and the two must agree.
 
 # %% tags=["demo"]
-from reference_impl.weights import load_smollm2
+from reference_impl.published.weights import load_smollm2
 
 torch.set_num_threads(2)
 model, tokenizer = load_smollm2()
@@ -383,7 +383,7 @@ def read_map(
 # *bank* to *canoe* be the one that links *bank* to *money*? And *tiger* to *Dhoni*?
 
 # %% tags=["demo"]
-from reference_impl.decoder import attention_maps
+from reference_impl.decoder.decoder import attention_maps
 
 
 def read_sentence(text, from_word, to_word):

@@ -11,7 +11,8 @@ import pytest
 from course_book import alternative_text, execution, maths, slimming
 
 from grading.book import build
-from grading.exercise import CourseError, load_exercise, unit_slugs
+from grading.course.errors import CourseError
+from grading.course.unit import load_exercise, unit_slugs
 from tests.book import links
 
 ROOT = Path(__file__).resolve().parents[2]

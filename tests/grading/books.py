@@ -14,7 +14,7 @@ import pytest
 from nbgrader.api import Base, Gradebook
 from sqlalchemy import create_engine, select
 
-from grading.exercise import ROOT
+from grading.course.places import ROOT
 
 SLUG = "05_attention"
 # nbgrader calls `alembic` when it makes a gradebook: the `course` command sees to that itself.

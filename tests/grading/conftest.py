@@ -3,8 +3,8 @@
 import nbformat
 import pytest
 
-from grading import sample_class
-from grading.exercise import load_unit
+from grading.classrun import sample_class
+from grading.course.unit import load_unit
 
 
 @pytest.fixture(scope="session")

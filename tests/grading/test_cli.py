@@ -5,7 +5,8 @@ import json
 import nbformat
 import pytest
 
-from grading import cli, sample_class
+from grading import cli
+from grading.classrun import sample_class
 
 
 def course(capsys, *arguments):

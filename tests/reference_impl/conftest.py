@@ -7,10 +7,10 @@ from gguf.quants import dequantize, quantize
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from reference_impl.config import SMOLLM2_135M, ModelConfig
-from reference_impl.decoder import Decoder
-from reference_impl.gguf_file import GGUFFile
-from reference_impl.weights import find_weights, load_decoder
+from reference_impl.decoder.config import SMOLLM2_135M, ModelConfig
+from reference_impl.decoder.decoder import Decoder
+from reference_impl.published.gguf_file import GGUFFile
+from reference_impl.published.weights import find_weights, load_decoder
 
 
 def llama_of(config: ModelConfig) -> LlamaForCausalLM:

@@ -23,7 +23,8 @@ class ExerciseBox(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The box as MyST, set by MyST."""
-        from grading.exercise import CourseError, load_exercise, load_unit
+        from grading.course.errors import CourseError
+        from grading.course.unit import load_exercise, load_unit
 
         ids = [part.strip() for part in self.arguments[0].split(",")]
         try:

@@ -1,6 +1,6 @@
 """Unit 5, attention: its exercises, in the order of the notebook."""
 
-from grading.exercise import Unit
+from grading.course.unit import Unit
 from grading.units.attention import (
     attention_layer,
     attention_weights,

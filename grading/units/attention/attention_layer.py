@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from grading.exercise import Case, Exercise, Misconception, Property
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.attention.draw import arrays, causal, normal, padded
 
 AXES = "batch seq d_model"

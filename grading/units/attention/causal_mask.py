@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from grading.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception
 
 SAME, MORE = "as many keys as queries", "more keys than queries"
 AXES = "q_seq kv_seq"

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from grading.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception
 
 AXES = "batch heads q_seq kv_seq"  # heads and q_seq of size 1
 

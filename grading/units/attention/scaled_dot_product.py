@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from grading.exercise import Case, Exercise, Misconception, Property
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.attention.draw import (
     arrays,
     causal,

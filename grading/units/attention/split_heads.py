@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from grading.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception
 from grading.units.attention.draw import counting, normal
 
 AXES = "batch heads seq head_dim"

@@ -206,7 +206,7 @@ def metadata_lost(handed: Handed) -> None:
 )
 def setup_broken(handed: Handed) -> None:
     handed.notebook.cells[1].source = (
-        "from reference_impl.attention import attend\n" + handed.notebook.cells[1].source
+        "from reference_impl.decoder.attention import attend\n" + handed.notebook.cells[1].source
     )
 
 

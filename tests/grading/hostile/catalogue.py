@@ -14,9 +14,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading import sample_class
-from grading.exercise import Exercise, Unit, load_unit
-from grading.marking import cell_of
+from grading.classrun import sample_class
+from grading.course.exercise import Exercise
+from grading.course.unit import Unit, load_unit
+from grading.notebooks.marking import cell_of
 
 UNIT: Unit = load_unit("attention")
 # An answer that nothing else calls, with integers in and booleans out; and one with floats.

@@ -222,9 +222,10 @@ def other_exercise(handed: Handed) -> None:
         def record(folder, exercise_id, answer):
             if exercise_id != "attention/causal_mask":
                 return _record(folder, exercise_id, answer)
-            request = kernel.load(kernel.Path(folder) / "requests", "attention__split_heads")
+            from pathlib import Path
+            request = kernel.load(Path(folder) / "requests", "attention__split_heads")
             evidence = kernel.run(request, split_heads)
-            kernel.save(kernel.Path(folder) / "evidence", kernel.stem(exercise_id), evidence)
+            kernel.save(Path(folder) / "evidence", kernel.stem(exercise_id), evidence)
         kernel.record = record
         def split_heads(x, n_heads):
             return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)
@@ -235,8 +236,8 @@ def other_exercise(handed: Handed) -> None:
 def endless_message(handed: Handed) -> None:
     handed.behind("""
         import grading.kernel as kernel
-        _describe = kernel._describe
-        kernel._describe = lambda error: {**_describe(error), "type": "x" * 10**6}
+        _describe = kernel.calls._describe
+        kernel.calls._describe = lambda error: {**_describe(error), "type": "x" * 10**6}
         """)
     handed.answer("def causal_mask(*inputs): raise ValueError('\\x1b]0;owned\\x07')")
 
@@ -263,11 +264,11 @@ def check_called_elsewhere(handed: Handed) -> None:
 @entry("puts modules of its own in the place of the grader's", causal_mask=NO_ANSWER)
 def fake_modules(handed: Handed) -> None:
     handed.extra("""
-        import sys, types
+        import sys, types, pathlib
         _real, _fake = sys.modules["grading.kernel"], types.ModuleType("grading.kernel")
         def record(folder, exercise_id, answer):
             claim = {"exercise": exercise_id, "score": 200, "cases": []}
-            _real.save(_real.Path(folder) / "evidence", _real.stem(exercise_id), claim)
+            _real.save(pathlib.Path(folder) / "evidence", _real.stem(exercise_id), claim)
         _fake.record = record
         sys.modules["grading.kernel"] = _fake
         """)
@@ -301,7 +302,7 @@ def equal_tensors(handed: Handed) -> None:
 @entry("rewrites how answers are written down", remarks=TOUCHES, causal_mask=NO_ANSWER)
 def encode_replaced(handed: Handed) -> None:
     handed.wrong(
-        "import grading.kernel as kernel\n_encode = kernel.encode",
+        "import grading.kernel.calls as kernel\n_encode = kernel.encode",
         after="""
         def encode(value, budget):
             kernel.encode = _encode

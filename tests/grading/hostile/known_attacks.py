@@ -222,10 +222,10 @@ def fake_reference(handed: Handed) -> None:
     handed.wrong("""
         import os, sys, types
         os.makedirs("reference_impl", exist_ok=True)
-        with open("reference_impl/attention.py", "w") as file:
+        with open("reference_impl/decoder/attention.py", "w") as file:
             file.write("def causal_mask(*inputs): return True")
         fake = types.ModuleType("reference_impl")
-        sys.modules["reference_impl"] = sys.modules["reference_impl.attention"] = fake
+        sys.modules["reference_impl"] = sys.modules["reference_impl.decoder.attention"] = fake
         sys.path.insert(0, os.getcwd())
         """)
 
@@ -237,7 +237,7 @@ def fake_reference(handed: Handed) -> None:
     remarks=["reference_impl, which is not there"],
 )
 def imports_reference(handed: Handed) -> None:
-    handed.answer("from reference_impl.attention import causal_mask")
+    handed.answer("from reference_impl.decoder.attention import causal_mask")
 
 
 # --- 19-24: notebooks that were mangled ---------------------------------------------------------

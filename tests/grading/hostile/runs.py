@@ -12,12 +12,13 @@ from pathlib import Path
 import nbformat
 from nbgrader.api import Gradebook
 
-from grading import classrun, collect
-from grading.exercise import ROOT
-from grading.marking import cell_of
+from grading.classrun import collect
+from grading.classrun import run as classrun
+from grading.course.places import ROOT
+from grading.judging.verdict import HEADINGS
+from grading.notebooks.marking import cell_of
+from grading.notebooks.submission import Graded, grade_submission
 from grading.sandbox import Limits, warm
-from grading.submission import Graded, grade_submission
-from grading.verdict import HEADINGS
 from tests.grading.hostile import awkward, cheats, escapes, known_attacks  # noqa: F401  (entries)
 from tests.grading.hostile.catalogue import ENTRIES, UNIT, Entry, hand_in
 

@@ -6,7 +6,8 @@ import json
 import nbformat
 import pytest
 
-from grading.submission import Unreadable, mend, read_notebook
+from grading.notebooks.mend import mend
+from grading.notebooks.read import Unreadable, read_notebook
 from tests.grading.hostile.catalogue import UNIT, Handed
 
 ODD = [None, True, -1, 1e400, "", "x", "\ud800", [], [None], [[]], {}, {"grade_id": []}, {"a": {}}]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.exercise import ROOT
+from grading.course.places import ROOT
 from grading.sandbox import Limits, session, warm
 from grading.sandbox.session import Cell, run_cells
 from tests.grading.hostile.catalogue import UNIT
@@ -39,8 +39,8 @@ print(read > 1000, sorted(os.path.basename(path) for path in found))
 
 def tell_tales():
     """The longest line of each file that says what is right or what learners get wrong."""
-    files = [*ROOT.glob("reference_impl/*.py"), *ROOT.glob("grading/units/*/*.py")]
-    files += [ROOT / "grading" / "judge.py", *ROOT.glob("solutions/*/*.py")]
+    files = [*ROOT.glob("reference_impl/**/*.py"), *ROOT.glob("grading/units/*/*.py")]
+    files += [ROOT / "grading" / "judging" / "judge.py", *ROOT.glob("solutions/*/*.py")]
     files = [path for path in files if path.name != "drive.py"]
     texts = [path.read_text(encoding="utf-8") for path in files]
     lines = [max(text.splitlines(), key=len, default="") for text in texts]

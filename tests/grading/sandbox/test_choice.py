@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grading.exercise import ROOT, CourseError
+from grading.course.errors import CourseError
+from grading.course.places import ROOT
 from grading.sandbox import bubblewrap, cold, session, tree, warm
 from grading.sandbox.inside import frames
 from tests.grading.machines import started
@@ -208,7 +209,7 @@ def test_the_inside_is_a_few_files_that_know_no_answer(tmp_path):
     assert [n for n in names if n.startswith("reference_impl")] == ["reference_impl/__init__.py"]
     units = [n for n in names if n.startswith("grading/units")]
     assert all(n.endswith("/drive.py") for n in units)
-    assert {"grading/__init__.py", "grading/kernel.py"} <= names
+    assert {"grading/__init__.py", "grading/kernel/__init__.py"} <= names
 
 
 # --- without fork: macOS and Windows --------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grading.exercise import ROOT
+from grading.course.places import ROOT
 from grading.sandbox import bubblewrap
 from tests.grading.machines import started
 

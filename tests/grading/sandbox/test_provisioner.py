@@ -20,7 +20,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
 
-from grading.exercise import ROOT, CourseError
+from grading.course.errors import CourseError
+from grading.course.places import ROOT
 from grading.sandbox import kernelspec, warm
 from tests.grading.machines import started
 from tests.grading.sandbox.conftest import ended, running
@@ -78,7 +79,7 @@ def test_an_environment_that_cannot_be_written_to_is_left(tmp_path):
 
 
 def test_cells_run_shut_in(kind):
-    secret = str(ROOT / "reference_impl" / "attention.py")
+    secret = str(ROOT / "reference_impl" / "decoder" / "attention.py")
     outputs = execute(
         "print('hello')\n6 * 7",
         f"open({secret!r}).read()",

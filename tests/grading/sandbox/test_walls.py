@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grading.exercise import ROOT
+from grading.course.places import ROOT
 from grading.sandbox import warm
 from grading.sandbox.inside import frames
 from grading.sandbox.program import environment
@@ -20,7 +20,9 @@ from tests.grading.sandbox.conftest import SMALL, below, ended, printed, program
 
 def test_it_reads_nothing_of_what_knows_the_answers(kind, told, tmp_path):
     (tmp_path / "submission.ipynb").write_text("another learner's answers")
-    secrets = [ROOT / name for name in ("reference_impl/attention.py", "grading/judge.py")]
+    secrets = [
+        ROOT / name for name in ("reference_impl/decoder/attention.py", "grading/judging/judge.py")
+    ]
     secrets += [ROOT / "solutions", ROOT / "README.md", ROOT / "grading/units/attention"]
     secrets += [Path.home(), "/etc/passwd", "/etc/shadow", "/var/log", "/proc/1/environ"]
     secrets += [tmp_path, tmp_path / "submission.ipynb", *ROOT.glob("gradebook.db")]
@@ -46,7 +48,7 @@ print(json.dumps(seen))
 def test_the_reference_is_not_there_in_words(any_kind, told):
     cell = """
 try:
-    import reference_impl.attention
+    import reference_impl.decoder.attention
 except ImportError as error:
     print(json.dumps(str(error)))
 """
@@ -56,7 +58,7 @@ except ImportError as error:
 def test_what_judges_cannot_be_imported(kind, told):
     cell = """
 import importlib
-names = ("grading.judge", "grading.compare", "grading.units.attention.causal_mask")
+names = ("grading.judging.judge", "grading.judging.compare", "grading.units.attention.causal_mask")
 print(json.dumps([attempt(lambda: importlib.import_module(name).__name__) for name in names]))
 """
     assert told(kind, cell) == ["ModuleNotFoundError"] * 3

@@ -11,12 +11,13 @@ import torch
 from beartype import beartype
 from jaxtyping import jaxtyped
 
-from grading.exercise import ROOT, load_unit
-from grading.judge import judge, trial
-from grading.sources import solution_of, wrong_answer
-from reference_impl.attention import Attention, causal_mask
-from reference_impl.config import ModelConfig
-from reference_impl.decoder import Decoder, attention_maps
+from grading.course.places import ROOT
+from grading.course.sources import solution_of, wrong_answer
+from grading.course.unit import load_unit
+from grading.judging.judge import judge, trial
+from reference_impl.decoder.attention import Attention, causal_mask
+from reference_impl.decoder.config import ModelConfig
+from reference_impl.decoder.decoder import Decoder, attention_maps
 
 UNIT = load_unit("attention")
 TINY = ModelConfig(
@@ -197,7 +198,9 @@ class Words:
 def run_demonstrations(monkeypatch, answers):
     """Run the notebook from top to bottom, with these answers, on a tiny model."""
     torch.manual_seed(0)
-    monkeypatch.setattr("reference_impl.weights.load_smollm2", lambda: (Decoder(TINY), Words()))
+    monkeypatch.setattr(
+        "reference_impl.published.weights.load_smollm2", lambda: (Decoder(TINY), Words())
+    )
     matplotlib.use("agg")
     monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
     monkeypatch.setattr("torch.set_printoptions", lambda **options: None)

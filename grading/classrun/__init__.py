@@ -1,0 +1,1 @@
+"""A class run: who handed in, workers, the gradebook, the table."""

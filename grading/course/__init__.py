@@ -1,0 +1,1 @@
+"""What the course consists of: exercises, units, their sources and versions."""

@@ -1,0 +1,98 @@
+"""What the judge says of one exercise, as data, as text and as a notebook output."""
+
+import html
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from grading.course.places import ROOT
+
+STATUSES = ("pass", "partial", "fail", "error", "timeout", "missing", "refused")
+REFUSED = "course_refused"  # in a notebook's metadata: why the blank one stands for what came
+HEADINGS = {
+    "pass": "Right",
+    "partial": "Partly right",
+    "fail": "Not yet",
+    "error": "It stops with an error",
+    "timeout": "It took too long",
+    "missing": "Nothing to judge",
+    "refused": "Not accepted",
+}
+# Each stands out, 3 to 1 at least, from white and from the dark of JupyterLab, VS Code and Colab.
+COLOURS = {"pass": "#2a9a4b", "partial": "#b87a00", "fail": "#e5534b"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Points and the reason for them; points and explanation always come together.
+
+    status is one of STATUSES; misconception a name from the exercise, or None.
+    details are further sentences (what differs first, which parts are earned); link is a page of
+    the book with its anchor, "05_attention.html#attention-scale", or None.
+    """
+
+    exercise: str
+    title: str
+    score: float
+    max_score: float
+    status: str
+    message: str
+    misconception: str | None = None
+    details: tuple[str, ...] = ()
+    link: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"status {self.status!r}: one of {', '.join(STATUSES)}")
+
+    def record(self, student: str, unit: str) -> dict[str, Any]:
+        """The object that `--json` writes, one an exercise and student."""
+        fields = asdict(self)
+        fields |= {"score": float(self.score), "max_score": float(self.max_score)}
+        names = ("exercise", "score", "max_score", "status", "misconception", "message")
+        return {"student": student, "unit": unit, **{name: fields[name] for name in names}}
+
+    def text(self) -> str:
+        """Plain text for terminals and screen readers."""
+        head = f"{HEADINGS[self.status]}: {self.title}, {points(self.score, self.max_score)}."
+        return "\n".join([head, self.message, *self.details])
+
+    def html(self, book: str) -> str:
+        """A box for notebooks and feedback; `book` is the address of the built book's chapters."""
+        paragraphs = "".join(f"<p>{_inline(text)}</p>" for text in (self.message, *self.details))
+        if self.link:
+            paragraphs += (
+                f'<p><a href="{html.escape(book + self.link)}">Read about it in the chapter</a></p>'
+            )
+        colour = COLOURS.get(self.status, COLOURS["fail"])
+        head = f"{HEADINGS[self.status]}: {points(self.score, self.max_score)}"
+        return (
+            f'<div role="status" data-status="{self.status}" '
+            f'style="border-left: 4px solid {colour}; padding: 0.2em 1em">'
+            f"<p><strong>{head}</strong> · {html.escape(self.title)}</p>{paragraphs}</div>"
+        )
+
+
+def book_address(folder: Path) -> str:
+    """Where a notebook in `folder` finds the book: COURSE_BOOK, else the one built here."""
+    if address := os.environ.get("COURSE_BOOK"):
+        return address.rstrip("/") + "/"
+    chapters = ROOT / "_build" / "html" / "book"
+    try:
+        return Path(os.path.relpath(chapters, folder.resolve())).as_posix() + "/"
+    except ValueError:  # another drive
+        return chapters.as_uri() + "/"
+
+
+def points(score: float, max_score: float) -> str:
+    """ "3 of 4 points"."""
+    return f"{score:g} of {max_score:g} point{'' if max_score == 1 else 's'}"
+
+
+def _inline(text: str) -> str:
+    """Escape, and set `code` in backticks as code."""
+    pieces = html.escape(text).split("`")
+    if len(pieces) % 2 == 0:  # an odd backtick: leave the text as it is
+        return "`".join(pieces)
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(pieces))

@@ -1,0 +1,1 @@
+"""The judge, the safe reading and the feedback page inside stock nbgrader."""

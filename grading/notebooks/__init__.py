@@ -1,0 +1,1 @@
+"""Notebooks: released, read back, mended, run and judged."""

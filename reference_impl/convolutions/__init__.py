@@ -1,0 +1,1 @@
+"""Unit 3: convolution, receptive fields, residual blocks."""

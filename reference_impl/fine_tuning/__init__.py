@@ -1,0 +1,1 @@
+"""Unit 11: chat templates, fine-tuning, LoRA, the published sources."""

@@ -1,0 +1,1 @@
+"""Unit 8: a language model at work."""

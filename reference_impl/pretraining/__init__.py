@@ -1,0 +1,1 @@
+"""Unit 9: batches, loss, optimizer, schedule, the training loop."""

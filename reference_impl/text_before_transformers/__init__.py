@@ -1,0 +1,1 @@
+"""Unit 2: language models by counting, recurrent networks, bags of words."""

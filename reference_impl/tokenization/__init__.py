@@ -1,0 +1,1 @@
+"""Unit 7: byte-level BPE, and how its merges are learned."""

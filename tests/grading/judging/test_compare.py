@@ -1,0 +1,84 @@
+"""The first difference, in words."""
+
+import numpy as np
+import pytest
+import torch
+
+from grading.judging.compare import Tolerance, differ, same_error
+from grading.kernel import encode
+
+CLOSE = Tolerance(rtol=1e-4, atol=1e-5)
+
+
+def say(expected, got, axes=""):
+    return differ(encode(expected, [10**9]), encode(got, [10**9]), CLOSE, axes)
+
+
+ONES = torch.ones(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (ONES, ONES.double()),
+        (ONES, ONES.clone().requires_grad_()),
+        (ONES, ONES + 1e-5),
+        (torch.tensor([float("nan")]), torch.tensor([float("nan")])),
+        (2, torch.tensor(2)),
+        (2.0, 2),
+        ((1, 2), [1, 2]),
+        ({"a": ONES, "b": "x"}, {"b": "x", "a": ONES}),
+        (None, None),
+    ],
+)
+def test_equal_enough(expected, got):
+    assert say(expected, got) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "text"),
+    [
+        (ONES, None, "Is a `return` missing"),
+        (ONES, ONES.numpy(), "Keep to torch"),
+        (ONES, ONES.T, "the shape is (3, 2), expected (2, 3)"),
+        (ONES.bool(), ONES, "the dtype is float32, expected bool"),
+        (ONES.long(), ONES, "the dtype is float32, expected int64"),
+        (ONES / 3, (ONES / 3).bfloat16(), "only to the precision of bfloat16"),
+        (
+            ONES,
+            ONES * torch.tensor([1, 1, 2.0]),
+            "first at [0, 2]: yours is `2`, expected `1`. 2 of 6",
+        ),
+        (ONES, ONES * float("nan"), "`nan`, expected `1`"),
+        (True, 1, "it returned `1`, expected `True`"),
+        (1, True, "it returned `True`, expected `1`"),
+        ((1, 2), (1,), "it returned 1 values, expected 2"),
+        ((1, 2), (1, 3), "in value 1 of those returned"),
+        ({"a": 1}, {"b": 1}, "it returned b, expected a"),
+        ({"a": 1}, {"a": 2}, "for `a`"),
+        (ONES, object(), "it returned a object"),
+    ],
+)
+def test_differences_in_words(expected, got, text):
+    assert text in say(expected, got)
+
+
+def test_axis_words_name_the_place():
+    got = ONES.clone()
+    got[1, 2] = 5
+    assert "first at [head 1, query 2]" in say(ONES, got, "head query")
+
+
+def test_errors_are_the_same_but_for_numbers():
+    a = {"type": "RuntimeError", "message": "shape '[2, 3]' is invalid for input of size 5"}
+    b = {"type": "RuntimeError", "message": "shape '[7, 9]' is invalid for input of size 11"}
+    c = {"type": "RuntimeError", "message": "view size is not compatible"}
+    assert same_error(a, b)
+    assert not same_error(a, c)
+    assert not same_error(a, {**b, "type": "ValueError"})
+
+
+def test_complex_and_integer_values():
+    assert say(torch.tensor([1 + 2j]), torch.tensor([1 + 2j])) is None
+    assert "expected" in say(torch.arange(3), torch.arange(3) + 1)
+    assert say(np.arange(3), np.arange(3)) is None

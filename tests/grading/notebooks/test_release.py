@@ -1,0 +1,109 @@
+"""The learners' notebooks are generated, current, and hold no answers."""
+
+import re
+
+import nbformat
+import pytest
+
+from grading.course.errors import CourseError
+from grading.course.exercise import Exercise
+from grading.course.places import ROOT
+from grading.course.sources import solution_source
+from grading.course.unit import load_unit, unit_slugs
+from grading.notebooks.marking import cell_of
+from grading.notebooks.release import release, source_notebook, with_gap
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    root = tmp_path_factory.mktemp("course")
+    return {path.stem: path for path in release(root=root)}
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_what_is_committed_is_what_release_writes(slug, released):
+    committed = ROOT / "exercises" / slug / f"{slug}.ipynb"
+    assert committed.read_bytes() == released[slug].read_bytes(), "run `course release`"
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_a_second_release_changes_nothing(slug, released, tmp_path):
+    again = release([slug], root=tmp_path)[0]
+    assert again.read_bytes() == released[slug].read_bytes()
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_no_answer_and_no_other_file_reaches_the_learner(slug, released):
+    text = released[slug].read_text()
+    unit = load_unit(slug)
+    assert "SOLUTION" not in text
+    assert [p.name for p in released[slug].parent.iterdir()] == [f"{slug}.ipynb"]
+    notebook = nbformat.reads(text, as_version=4)
+    for exercise in unit.exercises:
+        gap = cell_of(notebook, exercise.answer_id).source
+        body = with_gap(solution_source(unit.source, exercise.callable))
+        answer = body.split("### BEGIN SOLUTION")[1].split("### END SOLUTION")[0].strip()
+        assert answer not in gap
+        assert "raise NotImplementedError()" in gap
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_every_exercise_states_its_cost_and_has_a_hint(slug, released):
+    unit = load_unit(slug)
+    notebook = nbformat.reads(released[slug].read_text(), as_version=4)
+    before: list[str] = []
+    stated = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            before.append(cell.source)
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if grade_id.endswith("__answer"):
+            stated[grade_id], before = "\n".join(before), []
+    for exercise in unit.exercises:
+        text = stated[exercise.answer_id]
+        assert f"{exercise.minutes} minutes · {exercise.difficulty} · " in text
+        assert re.search(r"<details>\s*<summary>Hint</summary>", text), exercise.id
+    assert len({c.id for c in notebook.cells}) == len(notebook.cells)
+
+
+def test_the_gap_keeps_signature_and_docstring():
+    head = 'def f(a,\n      b):\n    """Doc.\n\n    More."""\n'
+    gap = with_gap(head + "    # why\n    c = a\n    return c + b").split("    ### BEGIN SOLUTION")
+    assert gap[0] == head
+    assert gap[1] == "\n    # why\n    c = a\n    return c + b\n    ### END SOLUTION"
+
+
+@pytest.mark.parametrize("source", ["class A:\n    x = 1", 'def f():\n    """Only words."""'])
+def test_a_source_without_a_gap_is_refused(source):
+    with pytest.raises(CourseError):
+        with_gap(source)
+
+
+def test_text_and_specs_must_agree(unit, tmp_path, monkeypatch):
+    text = unit.source.read_text()
+    first = unit.exercises[0]
+    cell = re.compile(rf'# %% exercise="{first.id}"\n[^#]*')
+    broken = {
+        "unheard_of.*Known: .*causal_mask": text.replace(first.id + '"', 'attention/unheard_of"'),
+        "make them agree": cell.sub("", text),
+        "no exercise": text + "\n# %% [markdown]\n# {{attention/unheard_of}}\n",
+        f"defines no '{first.callable}'": cell.sub(f'# %% exercise="{first.id}"\n\n', text),
+    }
+    for number, (message, source) in enumerate(broken.items()):
+        path = tmp_path / f"{number}.py"
+        path.write_text(source)
+        monkeypatch.setattr(type(unit), "source", property(lambda self, path=path: path))
+        with pytest.raises(CourseError, match=message):
+            source_notebook(unit)
+        path.unlink()
+    with pytest.raises(CourseError, match="missing"):
+        source_notebook(unit)
+
+
+def test_exercise_ids_and_links_are_well_formed(unit):
+    chapter = (ROOT / "book" / f"{unit.slug}.md").read_text()
+    for exercise in unit.exercises:
+        assert isinstance(exercise, Exercise)
+        told = (*exercise.misconceptions, *exercise.properties)
+        for link in {exercise.link, *(item.link for item in told)}:
+            assert f"({link})=" in chapter, f"{exercise.id}: the chapter has no {link}"
