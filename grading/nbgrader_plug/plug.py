@@ -21,8 +21,8 @@ from grading.classrun import startup
 from grading.course.places import ROOT
 from grading.course.unit import Unit, load_unit, unit_slugs
 from grading.judging.verdict import REFUSED, book_address
-from grading.nbgrader_plug.feedback import TEMPLATES, FeedbackPage
 from grading.nbgrader_plug import collect
+from grading.nbgrader_plug.feedback import TEMPLATES, FeedbackPage
 from grading.notebooks import submission
 from grading.notebooks.marking import refuse, run_and_judge
 from grading.notebooks.mend import blank, mend

@@ -22,7 +22,8 @@ def attention_weights(
     """How much each query looks at each key: softmax(q k^T / sqrt(head_dim)) over the keys.
 
     Each row sums to 1. Where `mask` is False the weight is exactly 0; a row that may attend to
-    nothing is all zeros. Source: Vaswani et al. 2017, equation 1.
+    nothing is all zeros. Half-precision q and k are multiplied in float32: float16 ends at 65,504.
+    Source: Vaswani et al. 2017, equation 1.
 
     >>> q = torch.tensor([[2.0, 0.0, 0.0, 0.0]])
     >>> k = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
@@ -32,13 +33,14 @@ def attention_weights(
     tensor([[0., 1.]])
     """
     head_dim = q.shape[-1]
-    scores = q @ k.transpose(-2, -1) / head_dim**0.5  # ... q_seq kv_seq
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
+    wide = torch.promote_types(q.dtype, torch.float32)
+    scores = q.to(wide) @ k.to(wide).transpose(-2, -1) / head_dim**0.5  # ... q_seq kv_seq
+    if mask is not None:  # the lowest number: a row of nothing but -inf would become NaN
+        scores = scores.masked_fill(~mask, torch.finfo(wide).min)
     weights = scores.softmax(dim=-1)
     if mask is not None:
-        weights = weights.masked_fill(~mask, 0.0)  # a fully masked row was NaN
-    return weights
+        weights = weights.masked_fill(~mask, 0.0)  # a fully masked row was shared out evenly
+    return weights.to(q.dtype)
 
 
 def scaled_dot_product_attention(

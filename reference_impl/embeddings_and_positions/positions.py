@@ -32,7 +32,7 @@ def rope_angles(
     """The angle, in radians, by which each pair of features turns at each position.
 
     Pair i (there are head_dim / 2) turns by position * rope_theta^(-2i / head_dim). Positions
-    are absolute, so that a decoder with a cache passes the true ones, not 0.
+    are absolute, so that a decoder with a cache passes the true ones, not 0. Always float32.
     Raises ValueError for an odd head_dim. Source: Su et al. 2021, equation 15.
 
     >>> rope_angles(torch.tensor([0, 1, 2]), head_dim=4, rope_theta=100.0)
@@ -42,8 +42,8 @@ def rope_angles(
     """
     if head_dim % 2:
         raise ValueError(f"features turn in pairs, but {head_dim} is odd: use an even width")
-    exponents = torch.arange(0, head_dim, 2, device=positions.device) / head_dim  # pairs
-    frequencies = rope_theta**-exponents  # pairs
+    two_i = torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device)  # pairs
+    frequencies = rope_theta ** (-two_i / head_dim)  # pairs
     return positions[:, None] * frequencies  # seq pairs
 
 
@@ -61,6 +61,6 @@ def apply_rope(
     tensor([[0., 1., 5., 6.]])
     """
     even, odd = x[..., 0::2], x[..., 1::2]  # ... seq pairs
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    cos, sin = angles.cos(), angles.sin()  # seq pairs; in float32, so half-precision x turns in it
     turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
-    return turned.flatten(-2)  # ... seq head_dim
+    return turned.flatten(-2).to(x.dtype)  # ... seq head_dim

@@ -49,7 +49,8 @@ def shared_key_attention(
     batch, kv_heads, seq, head_dim = k.shape
     rows = (q * head_dim**-0.5).reshape(batch, kv_heads, -1, head_dim)  # several heads' queries
     scores = (rows @ k.mT).view(batch, -1, seq, seq)  # batch heads seq seq
-    hidden = torch.zeros(seq, seq, device=k.device).masked_fill(~mask, float("-inf"))
+    hidden = torch.zeros(seq, seq, dtype=torch.float32, device=k.device)
+    hidden = hidden.masked_fill(~mask, float("-inf"))
     weights = (scores + hidden).softmax(dim=-1).to(v.dtype)
     return (weights.view(batch, kv_heads, -1, seq) @ v).view(q.shape)
 

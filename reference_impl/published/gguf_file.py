@@ -61,7 +61,7 @@ def dequantise_q4_1(
     """
     scale, minimum = blocks[:, :4].contiguous().view(torch.float16).float().split(1, dim=1)
     levels = blocks[:, 4:]  # n_blocks 16
-    numbers = torch.empty(len(blocks), 32)
+    numbers = torch.empty(len(blocks), 32, dtype=torch.float32)
     numbers[:, :16] = levels & 0x0F
     numbers[:, 16:] = levels >> 4
     return numbers.mul_(scale).add_(minimum)

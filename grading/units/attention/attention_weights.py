@@ -117,11 +117,12 @@ def row_by_row(q, k, mask=None):
 
 # --- wrong in known ways -----------------------------------------------------------------------
 
-SCORES = "q @ k.transpose(-2, -1) / head_dim**0.5"
+SCORES = "q.to(wide) @ k.to(wide).transpose(-2, -1) / head_dim**0.5"
 SCALE = " / head_dim**0.5"
 WIDTH = "head_dim = q.shape[-1]"
 SOFTMAX = "scores.softmax(dim=-1)"
-HIDE = 'scores = scores.masked_fill(~mask, float("-inf"))'
+LOWEST = "torch.finfo(wide).min"
+HIDE = f"scores = scores.masked_fill(~mask, {LOWEST})"
 ZERO = "weights = weights.masked_fill(~mask, 0.0)"
 
 ABOUT_SCALE = (
@@ -189,21 +190,21 @@ ABOUT_SOFTMAX = (
         "Queries and keys have changed places: row i should hold how much query i looks at each "
         "key, and here it holds how much each query looks at key i.",
         "attention-query-key-value",
-        (("q @ k.transpose(-2, -1)", "k @ q.transpose(-2, -1)"),),
+        (("q.to(wide) @ k.to(wide).transpose(-2, -1)", "k @ q.transpose(-2, -1)"),),
     ),
     Misconception(
         "transposed-from-the-front",
         "The transpose swaps axes 1 and 2 counted from the front, which are heads and keys as soon "
         "as there is a batch: swap the last two axes, -2 and -1.",
         "attention-query-key-value",
-        (("k.transpose(-2, -1)", "k.transpose(1, 2)"),),
+        ((".transpose(-2, -1)", ".transpose(1, 2)"),),
     ),
     Misconception(
         "all-axes-reversed",
         "`.T` turns round all axes, batch and heads too, so it fits only while there are two: swap "
         "just the last two.",
         "attention-query-key-value",
-        (("k.transpose(-2, -1)", "k.permute(*range(k.dim() - 1, -1, -1))"),),
+        ((".transpose(-2, -1)", ".permute(*range(k.dim() - 1, -1, -1))"),),
     ),
     Misconception(
         "softmax-over-queries",
@@ -275,7 +276,7 @@ ABOUT_MASKS = (
         "Hidden scores are set to 0, and a score of 0 is a score like any other: e to the 0 is 1, "
         "so the hidden keys still get weight.",
         "attention-mask-before-softmax",
-        ((HIDE, HIDE.replace('float("-inf")', "0.0")), (ZERO, "pass")),
+        ((HIDE, HIDE.replace(LOWEST, "0.0")), (ZERO, "pass")),
     ),
     Misconception(
         "mask-added",
@@ -296,21 +297,21 @@ ABOUT_MASKS = (
         "A query that may attend to nothing gets NaN, because a softmax of only -inf divides 0 by "
         "0; its weights should be zeros, or one such row spoils everything after it.",
         "attention-fully-masked",
-        ((ZERO, "pass"),),
+        ((HIDE, HIDE.replace(LOWEST, 'float("-inf")')), (ZERO, "pass")),
     ),
     Misconception(
         "fully-masked-averages",
         "A query that may attend to nothing spreads its weight evenly over the hidden keys, "
         "because their scores are all the same large negative number: such a row should be zeros.",
         "attention-fully-masked",
-        ((HIDE, HIDE.replace('float("-inf")', "-1e9")), (ZERO, "pass")),
+        ((HIDE, HIDE.replace(LOWEST, "-1e9")), (ZERO, "pass")),
     ),
     Misconception(
         "mask-too-weak",
         "Hidden scores get a number like -100, which large scores still outweigh: only -inf, or "
         "the most negative number of the dtype, hides a key whatever the scores are.",
         "attention-mask-before-softmax",
-        ((HIDE, HIDE.replace('float("-inf")', "-100.0")), (ZERO, "pass")),
+        ((HIDE, HIDE.replace(LOWEST, "-100.0")), (ZERO, "pass")),
     ),
     Misconception(
         "masked-then-renormalised",

@@ -1,5 +1,7 @@
 """Attention: against PyTorch's own, and properties that no mask may break."""
 
+import warnings
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -160,3 +162,55 @@ def test_the_future_does_not_move_the_past(changed, seed):
     before, after = layer(x, angles)[0], layer(other, angles)[0]
     assert torch.equal(before[:changed], after[:changed])
     assert (before[changed:] != after[changed:]).any(dim=-1).all()
+
+
+# --- half precision, other default dtypes, no NaN on the way -------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("size", [1.0, 300.0, 1e4])  # the products of the last two leave float16
+@pytest.mark.parametrize("masked", [False, True])
+def test_half_precision_is_the_exact_answer_rounded_once(dtype, size, masked):
+    q, k, v = (x.to(dtype) for x in qkv(1, 2, 2, 5, 5, 64, scale=size))
+    mask = causal_mask(5) if masked else None
+    weights = attention_weights(q, k, mask)
+    exact = attention_weights(q.double(), k.double(), mask)
+    assert weights.dtype == dtype
+    rounding = torch.finfo(dtype).eps
+    # Scores near 1e8 have float32's own rounding, which the softmax sees in full.
+    torch.testing.assert_close(weights.double(), exact, rtol=rounding, atol=1e-4)
+    out = scaled_dot_product_attention(q, k, v, mask)
+    expected = F.scaled_dot_product_attention(q.double(), k.double(), v.double(), attn_mask=mask)
+    torch.testing.assert_close(out.double(), expected, rtol=4 * rounding, atol=size * rounding)
+
+
+def test_one_product_above_float16_s_end():
+    q = torch.tensor([[400.0, 0.0]], dtype=torch.float16)
+    k = torch.tensor([[400.0, 0.0], [0.0, 1.0]], dtype=torch.float16)
+    assert attention_weights(q, k).tolist() == [[1.0, 0.0]]  # 160,000 / sqrt 2 against 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_anomaly_detection_finds_no_nan_at_a_fully_masked_row(dtype):
+    q, k, v = (x.to(dtype).requires_grad_() for x in qkv(1, 2, 2, 3, 3, 4))
+    mask = torch.tensor([[False, False, False], [True, False, False], [True, True, True]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that anomaly detection is slow
+        with torch.autograd.detect_anomaly(check_nan=True):
+            grouped_query_attention(q, k, v, mask).sum().backward()
+    assert q.grad[:, :, 0].eq(0).all() and v.grad[:, :, 0].ne(0).all()
+
+
+@given(st.integers(0, 3), st.integers(0, 3))
+def test_empty_axes(q_seq, kv_seq):
+    q, k, v = qkv(1, 1, 1, q_seq, kv_seq, 4)
+    out = scaled_dot_product_attention(q, k, v)
+    assert out.shape == (1, 1, q_seq, 4)
+    assert kv_seq or (out == 0).all()  # nothing to see is nothing gathered
+
+
+def test_infinite_and_nan_keys_reach_only_the_queries_that_see_them():
+    q, k, _ = qkv(1, 1, 1, 3, 3, 4)
+    k[0, 0, 2] = float("nan")
+    weights = attention_weights(q, k, causal_mask(3))
+    assert weights[0, 0, :2].isfinite().all() and weights[0, 0, 2].isnan().all()

@@ -53,3 +53,32 @@ def test_half_precision_is_averaged_in_float32():
     assert norm(x).dtype == torch.bfloat16
     # One rounding to bfloat16's 8 bits and no more.
     torch.testing.assert_close(norm(x).double(), exact, rtol=2**-8, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("size", [1e-4, 1.0, 300.0, 1e4])
+@pytest.mark.parametrize("norm", [LayerNorm, RMSNorm])
+def test_half_precision_of_any_size_is_rounded_once(norm, size, dtype):
+    torch.manual_seed(0)
+    x = (torch.randn(3, 64) * size).to(dtype)
+    norm = norm(64).to(dtype)
+    exact = norm.double()(x.double())
+    actual = norm.to(dtype)(x)
+    assert actual.dtype == dtype
+    rounding = torch.finfo(dtype).eps
+    torch.testing.assert_close(actual.double(), exact, rtol=rounding, atol=rounding / 64)
+
+
+def test_layer_norm_of_hundreds_in_float16_by_hand():
+    x = torch.tensor([300.0, -300.0, 100.0, -100.0], dtype=torch.float16)
+    # Mean 0, mean square (90,000 + 10,000) / 2 = 50,000; 300 / sqrt(50,000) = 1.3416.
+    expected = torch.tensor([1.3416, -1.3416, 0.4472, -0.4472])
+    ones, zeros = torch.ones(4).half(), torch.zeros(4).half()
+    torch.testing.assert_close(layer_norm(x, ones, zeros).float(), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(LayerNorm(4).half()(x).float(), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(rms_norm(x, ones).float(), expected, atol=1e-3, rtol=0)
+
+
+def test_vectors_of_zeros_stay_zeros():
+    x = torch.zeros(2, 3)
+    assert torch.equal(RMSNorm(3)(x), x) and torch.equal(LayerNorm(3)(x), x)

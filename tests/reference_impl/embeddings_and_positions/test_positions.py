@@ -12,6 +12,7 @@ from reference_impl.embeddings_and_positions.positions import (
     rope_angles,
     sinusoidal_positions,
 )
+from reference_impl.pretraining.training_attention import turn_heads
 
 
 def test_sinusoids_are_the_paper_s_formula():
@@ -58,3 +59,32 @@ def test_rotation_keeps_lengths_and_position_0_unmoved(position):
     turned = apply_rope(x, rope_angles(torch.tensor([position]), 6))
     torch.testing.assert_close(turned.norm(), x.norm())
     assert torch.equal(apply_rope(x, rope_angles(torch.tensor([0]), 6)), x)
+
+
+@pytest.mark.parametrize("default", [torch.float16, torch.bfloat16, torch.float64])
+def test_angles_are_the_same_under_any_default_dtype(default):
+    positions = torch.arange(0, 8192, 7)
+    expected = rope_angles(positions, 64, 1e5), sinusoidal_positions(9, 16)
+    torch.set_default_dtype(default)
+    try:
+        angles = rope_angles(positions, 64, 1e5), sinusoidal_positions(9, 16)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert angles[0].dtype == torch.float32
+    assert all(map(torch.equal, angles, expected))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_turns_in_float32(dtype):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 500, 64).to(dtype)
+    angles = rope_angles(torch.arange(500), 64)
+    actual = apply_rope(x, angles)
+    assert actual.dtype == dtype
+    assert torch.equal(actual, apply_rope(x.float(), angles).to(dtype))
+    turns = torch.polar(torch.ones_like(angles), angles)
+    # Complex numbers multiply in another order: the last bit of a few may differ.
+    exact = apply_rope(x.double(), angles.double())
+    rounding = torch.finfo(dtype).eps
+    for turned in actual, turn_heads(x, turns):
+        torch.testing.assert_close(turned.double(), exact, rtol=rounding / 2, atol=1e-6)
