@@ -9,6 +9,8 @@ import ast
 import logging
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 import jupytext
@@ -24,6 +26,7 @@ from grading.course.exercise import Exercise
 from grading.course.places import ROOT
 from grading.course.sources import solution_source
 from grading.course.unit import Unit, load_unit, unit_slugs
+from grading.notebooks import opening, own_output
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 PLACEHOLDER = re.compile(r"\{\{([\w/]+)\}\}")
@@ -45,8 +48,14 @@ def directories(root: Path = ROOT) -> Config:
 
 
 def release(slugs: list[str] | None = None, root: Path = ROOT) -> list[Path]:
-    """Write source and release notebooks of the units (all of them by default)."""
-    return [_release_unit(load_unit(slug), root) for slug in slugs or unit_slugs()]
+    """Write source and release notebooks of the units (all of them by default).
+
+    A notebook in which somebody worked stays as it is: when all others are written, NotOurs names
+    those that stay.
+    """
+    paths = [_release_unit(load_unit(slug), root) for slug in slugs or unit_slugs()]
+    own_output.raise_for([path for path in paths if not own_output.is_unchanged(path)])
+    return paths
 
 
 def write_source(unit: Unit, root: Path = ROOT) -> Path:
@@ -60,16 +69,33 @@ def write_source(unit: Unit, root: Path = ROOT) -> Path:
 
 
 def _release_unit(unit: Unit, root: Path) -> Path:
+    """Write the unit's notebook unless somebody has worked in it; nothing beside it is touched."""
     write_source(unit, root)
-    config = directories(root)
-    config.CourseDirectory.assignment_id = unit.slug
-    config.GenerateAssignment.no_database = True
-    # Without a database there is nothing for SaveCells to write to.
-    stock = GenerateAssignment.preprocessors.default_args[0]
-    config.GenerateAssignment.preprocessors = [step for step in stock if step is not SaveCells]
-    config.GenerateAssignment.force = True
-    run_converter(GenerateAssignment, config)
-    return root / "exercises" / unit.slug / f"{unit.slug}.ipynb"
+    path = root / "exercises" / unit.slug / f"{unit.slug}.ipynb"
+    if own_output.is_unchanged(path):
+        own_output.write(path, released_text(unit, root))
+    return path
+
+
+def released_text(unit: Unit, root: Path = ROOT) -> str:
+    """The notebook that learners receive, made by nbgrader's own release step."""
+    write_source(unit, root)
+    # nbgrader empties the folder that it writes into: never one where somebody may have a file.
+    folder = Path(tempfile.mkdtemp(prefix="course-release-"))
+    try:
+        config = directories(root)
+        config.CourseDirectory.release_directory = str(folder)
+        config.CourseDirectory.assignment_id = unit.slug
+        config.GenerateAssignment.no_database = True
+        # Without a database there is nothing for SaveCells to write to.
+        stock = GenerateAssignment.preprocessors.default_args[0]
+        config.GenerateAssignment.preprocessors = [step for step in stock if step is not SaveCells]
+        config.GenerateAssignment.force = True
+        run_converter(GenerateAssignment, config)
+        text = (folder / unit.slug / f"{unit.slug}.ipynb").read_text(encoding="utf-8")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return own_output.signed(text, unit.slug)
 
 
 def run_converter(converter: type, config: Config) -> None:
@@ -108,6 +134,7 @@ def source_notebook(unit: Unit) -> NotebookNode:
             f"grading.units.{unit.name} has {', '.join(unit.by_id)}: make them agree, in order."
         )
     _number(cells)
+    cells.insert(1, opening.cell(unit.slug))  # behind the heading, and behind the numbering
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 

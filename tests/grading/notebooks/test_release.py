@@ -1,6 +1,8 @@
 """The learners' notebooks are generated, current, and hold no answers."""
 
+import json
 import re
+import sys
 
 import nbformat
 import pytest
@@ -10,7 +12,9 @@ from grading.course.exercise import Exercise
 from grading.course.places import ROOT
 from grading.course.sources import solution_source
 from grading.course.unit import load_unit, unit_slugs
+from grading.notebooks import own_output
 from grading.notebooks.marking import cell_of
+from grading.notebooks.own_output import NotOurs
 from grading.notebooks.release import release, source_notebook, with_gap
 
 
@@ -107,3 +111,87 @@ def test_exercise_ids_and_links_are_well_formed(unit):
         told = (*exercise.misconceptions, *exercise.properties)
         for link in {exercise.link, *(item.link for item in told)}:
             assert f"({link})=" in chapter, f"{exercise.id}: the chapter has no {link}"
+
+
+# --- what somebody has made of a released notebook -----------------------------------------------
+
+
+@pytest.fixture
+def course(tmp_path, released, unit):
+    """A course of its own with the released notebook in it."""
+    path = tmp_path / "exercises" / unit.slug / f"{unit.slug}.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(released[unit.slug].read_bytes())
+    return tmp_path, path
+
+
+def solve(path):
+    notebook = nbformat.read(path, as_version=4)
+    cell_of(notebook, "attention__causal_mask__answer").source = "def causal_mask(): return 1"
+    nbformat.write(notebook, path)
+    return path.read_bytes()
+
+
+def test_answers_and_files_beside_them_survive_a_second_release(course, unit):
+    root, path = course
+    mine = solve(path)
+    beside = path.with_name("mine.ipynb")
+    beside.write_bytes(mine)
+    notes = path.with_name("notes.txt")
+    notes.write_text("remember")
+    with pytest.raises(NotOurs, match=f"{unit.slug}.ipynb: .*course start {unit.slug}"):
+        release(root=root)
+    assert (path.read_bytes(), beside.read_bytes()) == (mine, mine)
+    assert notes.read_text() == "remember"
+
+
+def test_a_notebook_nobody_has_touched_is_released_anew(course, unit):
+    root, path = course
+    older = path.read_text().replace("nine short functions", "ten short functions")
+    tree = json.loads(older)
+    path.write_text(own_output.signed(json.dumps(tree), unit.slug))
+    assert own_output.is_unchanged(path)
+    beside = path.with_name("notes.txt")
+    beside.write_text("remember")
+    release(root=root)
+    assert "nine short functions" in path.read_text()
+    assert beside.read_text() == "remember"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"metadata": 3}', "<<<<<<< mine\n"])
+def test_what_is_no_notebook_is_somebodys(course, text):
+    _, path = course
+    path.write_text(text)
+    assert not own_output.is_unchanged(path)
+    path.unlink()
+    assert own_output.is_unchanged(path)
+
+
+def test_an_output_is_a_change(course):
+    _, path = course
+    notebook = nbformat.read(path, as_version=4)
+    assert own_output.is_unchanged(path)
+    code = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    code.outputs = [nbformat.v4.new_output("stream", text="42")]
+    nbformat.write(notebook, path)
+    assert not own_output.is_unchanged(path)
+
+
+def test_a_link_to_nowhere_is_somebodys(tmp_path):
+    path = tmp_path / "a.ipynb"
+    path.symlink_to(tmp_path / "gone.ipynb")
+    assert not own_output.is_unchanged(path)
+
+
+# --- the first cell ------------------------------------------------------------------------------
+
+
+def test_the_first_code_cell_says_in_one_line_how_to_get_the_course(unit, released, monkeypatch):
+    notebook = nbformat.reads(released[unit.slug].read_text(), as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    monkeypatch.setitem(sys.modules, "grading", None)  # as if it were not there
+    with pytest.raises(Exception) as error:
+        exec(compile(first.source, "cell", "exec"), {})
+    assert type(error.value).__name__ == "CourseIsMissing"
+    [line] = error.value._render_traceback_()
+    assert "\n" not in line and f"course start {unit.slug}" in line
