@@ -64,3 +64,26 @@ def apply_rope(
     cos, sin = angles.cos(), angles.sin()  # seq pairs; in float32, so half-precision x turns in it
     turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
     return turned.flatten(-2).to(x.dtype)  # ... seq head_dim
+
+
+def rotary_scores(
+    q: Float[Tensor, "... q_seq head_dim"],
+    k: Float[Tensor, "... kv_seq head_dim"],
+    q_positions: Int[Tensor, " q_seq"],
+    k_positions: Int[Tensor, " kv_seq"],
+    rope_theta: float = 10000.0,
+) -> Float[Tensor, "... q_seq kv_seq"]:
+    """The dot product of every query with every key, both turned to their positions.
+
+    Not divided by sqrt(head_dim), not masked. Positions are given, not counted: with a cache the
+    queries are the newest tokens, and their positions do not start at 0.
+    Source: Su et al. 2021, equation 16.
+
+    >>> one = torch.tensor([[1.0, 0.0]])  # one pair, which turns by 1 radian a position
+    >>> rotary_scores(one, one, torch.tensor([5]), torch.tensor([3]))  # cos 2
+    tensor([[-0.4161]])
+    """
+    head_dim = q.shape[-1]
+    q = apply_rope(q, rope_angles(q_positions, head_dim, rope_theta))
+    k = apply_rope(k, rope_angles(k_positions, head_dim, rope_theta))
+    return q @ k.mT  # ... q_seq kv_seq

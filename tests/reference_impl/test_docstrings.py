@@ -15,7 +15,8 @@ MODULES = [
 ]
 # Learners see these functions' docstrings as their exercise, so each needs a worked example.
 TAUGHT = ["decoder.norms", "embeddings_and_positions.positions", "decoder.attention"]
-TAUGHT += ["inference.sampling"]
+TAUGHT += ["inference.sampling", "embeddings_and_positions.sequences"]
+TAUGHT += ["embeddings_and_positions.embeddings", "embeddings_and_positions.order"]
 
 
 @pytest.mark.parametrize("name", MODULES)
