@@ -17,7 +17,7 @@ class InterpolatedNGram:
     With c the count of the n-gram, C that of its context and `kinds` the number of different tokens
     seen after that context, the probability is (c + kinds * shorter) / (C + kinds), where `shorter`
     is the probability by the orders below. The lowest of these gives each token 1 / vocab_size.
-    Source: Witten & Bell 1991, method C; as formula in Chen & Goodman 1998, section 2.6.
+    Source: Witten & Bell 1991, method C; as formula in Chen & Goodman 1998, section 2.5.
 
     >>> model = InterpolatedNGram(n=2, vocab_size=4)
     >>> model.count([0, 1, 0, 1, 0, 2])
