@@ -11,24 +11,22 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class Value:
-    """A number that remembers how it was computed.
+class Node:
+    """A number and how it was computed; `Value` below adds the arithmetic.
 
-    `data` is the number. `grad` is 0 until `backward` is called on a value computed from this one;
-    then it is the derivative of that value with respect to this one. Values have no
-    comparisons: compare their `data`.
+    `data` is the number, `parents` the nodes it was computed from, `local_grads` its derivative by
+    each of them. `grad` is 0 until somebody walks back from a result: then it is the derivative
+    of that result by this number. Nodes are compared by identity, not by their `data`.
 
-    >>> x = Value(3.0)
-    >>> y = x * x + 2 * x  # dy/dx = 2 x + 2
-    >>> y.backward()
-    >>> y.data, x.grad
-    (15.0, 8.0)
+    >>> x = Node(3.0)
+    >>> Node(9.0, parents=(x, x), local_grads=(3.0, 3.0))  # x * x
+    Node(9, grad=0)
     """
 
     def __init__(
         self,
         data: int | float,
-        parents: tuple["Value", ...] = (),
+        parents: tuple["Node", ...] = (),
         local_grads: tuple[float, ...] = (),
     ) -> None:
         self.data = float(data)
@@ -37,7 +35,20 @@ class Value:
         self.local_grads = local_grads  # d self / d parent, one for each parent
 
     def __repr__(self) -> str:
-        return f"Value({self.data:g}, grad={self.grad:g})"
+        return f"{type(self).__name__}({self.data:g}, grad={self.grad:g})"
+
+
+class Value(Node):
+    """A node with arithmetic: what is computed from Values is a Value and knows its derivatives.
+
+    Plain numbers may stand on either side. Values have no comparisons: compare their `data`.
+
+    >>> x = Value(3.0)
+    >>> y = x * x + 2 * x  # dy/dx = 2 x + 2
+    >>> y.backward()
+    >>> y.data, x.grad
+    (15.0, 8.0)
+    """
 
     def __add__(self, other: "Value | int | float") -> "Value":
         other = as_value(other)
@@ -134,15 +145,16 @@ def as_value(number: Value | int | float) -> Value:
 def topological_order(last: Any) -> list:
     """`last` and everything it was computed from, parents always before what is made of them.
 
-    Each node stands in the list once, however many paths lead to it. Works on anything that has
-    `parents`. A stack instead of recursion: a sum of a thousand terms is a thousand levels deep.
+    Each node stands in the list once, however many paths lead to it; `last` is at the end. Works
+    on anything that has `parents`, which may be thousands of levels deep.
 
-    >>> x = Value(2.0)
-    >>> y = x * x
-    >>> topological_order(x + y)
-    [Value(2, grad=0), Value(4, grad=0), Value(6, grad=0)]
+    >>> x = Node(2.0)
+    >>> y = Node(4.0, parents=(x, x))
+    >>> topological_order(Node(6.0, parents=(x, y)))
+    [Node(2, grad=0), Node(4, grad=0), Node(6, grad=0)]
     """
-    order, entered, stack = [], set(), [(last, False)]
+    order, entered = [], set()
+    stack = [(last, False)]  # no recursion: Python stops that at about a thousand levels
     while stack:
         node, parents_done = stack.pop()
         if parents_done:

@@ -16,6 +16,12 @@ def test_both_parts_together_are_all_digits_in_order():
     assert (train.images.min(), train.images.max()) == (0.0, 1.0)
 
 
+def test_the_cut_lies_between_two_writers():
+    begins_a_block = np.tile(np.arange(10), 2)  # the form that each writer filled in
+    _, test = load_digits_split()
+    assert (test.labels[:20] == begins_a_block).all()
+
+
 @pytest.mark.parametrize("held_out", [0, -1, 1797])
 def test_neither_part_may_be_empty(held_out):
     with pytest.raises(ValueError, match="from 1 to 1796"):
