@@ -1,7 +1,8 @@
 """Real images for the first units: 1,797 handwritten digits of 8 by 8 pixels, from scikit-learn.
 
 The images are the test part of the UCI data set "Optical Recognition of Handwritten Digits". They
-stand in the file writer by writer, in 14 blocks; each block begins with the digits 0 to 9, twice.
+stand in the file writer by writer, which it does not name: where a block begins, the labels begin
+anew with 0 to 9, twice.
 """
 
 from typing import NamedTuple
@@ -20,8 +21,8 @@ class Digits(NamedTuple):
 def load_digits_split(held_out: int = 382) -> tuple[Digits, Digits]:
     """The digits to train on, and the last `held_out` of them to test on.
 
-    Not shuffled: a random split would test on hands that were seen in training. The last 382 are
-    the last three blocks of the file, so that no block is in both parts.
+    Not shuffled: a random split would test on hands that were seen in training. With 382, the cut
+    lies where a new block begins, so that no block is in both parts.
     Raises ValueError if either part would be empty.
 
     >>> train, test = load_digits_split()
