@@ -5,6 +5,7 @@ connections: the plain one gets worse on the very images it is trained on.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +53,44 @@ class DeepCNN(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.output(max_pool2d(x, kernel=2).flatten(1))
+
+
+class GlobalMaxCNN(nn.Module):
+    """Three convolutions; then the largest answer of each channel, wherever it stands; then linear.
+
+    Works on images of any size. With pool="flatten" the linear layer reads every place instead, and
+    `side` says how many pixels an image has along each axis. The layers are torch's own, which are
+    faster in training and compute the same as `Conv2d`.
+    """
+
+    def __init__(
+        self, channels: int = 8, pool: str = "max", side: int = 12, n_classes: int = 10
+    ) -> None:
+        super().__init__()
+        if pool not in ("max", "flatten"):
+            raise ValueError(f"pool={pool!r}: choose 'max' or 'flatten'")
+        self.pool = pool
+        widths = [1, channels, 2 * channels, 4 * channels]
+        self.convolutions = nn.ModuleList(
+            [nn.Conv2d(*pair, kernel_size=3, padding=1) for pair in pairwise(widths)]
+        )
+        places = 1 if pool == "max" else side**2
+        self.output = nn.Linear(widths[-1] * places, n_classes)
+
+    def maps(
+        self, images: Float[Tensor, "batch 1 height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """What the last convolution answers at every place, after its ReLU."""
+        x = images
+        for convolution in self.convolutions:
+            x = F.relu(convolution(x))
+        return x
+
+    def forward(
+        self, images: Float[Tensor, "batch 1 height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        x = self.maps(images)
+        return self.output(x.amax(dim=(-2, -1)) if self.pool == "max" else x.flatten(1))
 
 
 def train_classifier(
