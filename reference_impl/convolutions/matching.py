@@ -17,10 +17,10 @@ def match_scores(
 
     The score is the cosine of the two after each has lost its own mean, so that neither brightness
     nor contrast counts. Where the window or the patch has one grey alone, the score is 0.
-    Raises ValueError where the patch does not fit. Source: Lewis 1995, equation 2.
+    Raises ValueError where the patch does not fit. Source: Lewis 1995.
 
     >>> image = torch.tensor([[9.0, 9.0, 9.0, 1.0, 2.0]])
-    >>> match_scores(image, patch=torch.tensor([[1.0, 2.0]]))
+    >>> match_scores(image, patch=torch.tensor([[1.0, 2.0]])).round(decimals=3)
     tensor([[ 0.,  0., -1.,  1.]])
     """
     windows = sliding_windows(image[None, None], tuple(patch.shape))[0, 0]

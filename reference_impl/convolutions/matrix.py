@@ -1,5 +1,6 @@
 """A convolution written out as the matrix that it is: repeated weights, and zeros elsewhere."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,7 +28,7 @@ def convolution_matrix(
     if taps % 2 == 0 and not causal:
         raise ValueError(f"{taps} taps have no middle: give an odd number, or causal=True")
     before = taps - 1 if causal else taps // 2  # entries left of the diagonal
-    matrix = kernel.new_zeros(seq, seq)
+    matrix = torch.zeros(seq, seq, dtype=kernel.dtype)
     for row in range(seq):
         for tap in range(taps):
             column = row - before + tap
