@@ -37,7 +37,17 @@ class LayerCache:
         Float[Tensor, "batch kv_heads kv_seq head_dim"],
         Float[Tensor, "batch kv_heads kv_seq head_dim"],
     ]:
-        """Store the new positions' k and v; return all positions', old and new, as views."""
+        """Store the new positions' k and v; return all positions', old and new, as views.
+
+        Raises ValueError where they do not fit: other sequences or heads, or too many positions.
+        """
+        batch, kv_heads, _, head_dim = self.keys.shape
+        if (k.shape[0], k.shape[1], k.shape[3]) != (batch, kv_heads, head_dim):
+            raise ValueError(
+                f"the cache is for {batch} sequences, {kv_heads} KV heads and head_dim {head_dim}, "
+                f"but k has the shape {tuple(k.shape)}: make it with new_cache(batch={k.shape[0]}) "
+                "of the model that runs"
+            )
         start, end = self.length, self.length + k.shape[2]
         if end > self.keys.shape[2]:
             raise ValueError(
@@ -76,6 +86,8 @@ class KVCache:
         device: torch.device | str = "cpu",
     ) -> None:
         self.capacity = config.context_length if capacity is None else capacity
+        if batch < 1 or self.capacity < 0:
+            raise ValueError(f"batch={batch}, capacity={capacity}: give 1 or more, and 0 or more")
         shape = (batch, config.n_kv_heads, self.capacity, config.head_dim)
         self.layers = [
             LayerCache(

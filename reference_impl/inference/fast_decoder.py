@@ -10,7 +10,8 @@ them as fast as memory allows. What is different, with the same weights:
 - for the next token alone, the last block computes the last position alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -97,6 +98,13 @@ def turn_(
         x.copy_(wide)
 
 
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Without gradients and without autocast, which would cast some of the products alone."""
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        yield
+
+
 @dataclass
 class FastLayer:
     """One block's weights: q, k and v stacked into one matrix, gate and up into another."""
@@ -114,16 +122,24 @@ class FastLayer:
         return cls(
             block.attention_norm.weight.detach(),
             linear(stack_rows(attention.q_proj, attention.k_proj, attention.v_proj)),
-            linear(attention.o_proj.weight.detach()),
+            linear(stack_rows(attention.o_proj)),
             block.feed_forward_norm.weight.detach(),
             linear(stack_rows(feed_forward.gate_proj, feed_forward.up_proj)),
-            linear(feed_forward.down_proj.weight.detach()),
+            linear(stack_rows(feed_forward.down_proj)),
         )
 
 
-def stack_rows(*layers: nn.Linear) -> Float[Tensor, "d_out d_in"]:
+def stack_rows(*layers: nn.Module) -> Float[Tensor, "d_out d_in"]:
     """One matrix of the layers' rows. The layers keep their weights, now as parts of it, so that
-    nothing is held in memory twice."""
+    nothing is held in memory twice. Raises ValueError for what is no plain linear layer."""
+    for layer in layers:
+        if not isinstance(layer, nn.Linear) or layer.bias is not None:
+            raise ValueError(
+                f"the fast decoder runs linear layers without a bias, not {type(layer).__name__}: "
+                "merge adapters into their weights first (merge_lora), or use the decoder as it is"
+            )
+    if len(layers) == 1:
+        return layers[0].weight.detach()
     stacked = torch.cat([layer.weight.detach() for layer in layers])
     parts = stacked.split([layer.out_features for layer in layers])
     for layer, part in zip(layers, parts, strict=True):
@@ -136,7 +152,8 @@ class FastDecoder:
 
     In float32 it shares the decoder's memory; in bfloat16 it has packed copies and does not need
     the decoder any more. Make it after loading, casting or moving the decoder, and make another
-    one after doing so again. Raises ValueError for a decoder on another device.
+    one after doing so again. It computes in its weights' dtype, under autocast too.
+    Raises ValueError for a decoder on another device, or with adapters.
     """
 
     linear = FastLinear  # what a weight becomes: a callable from inputs to outputs
@@ -150,7 +167,7 @@ class FastDecoder:
         self.embedding = model.token_embedding.weight.detach()
         self.layers = [FastLayer.of(block, self.linear) for block in model.blocks]
         self.final_norm = model.final_norm.weight.detach()
-        self.lm_head = self.linear(model.lm_head.weight.detach())
+        self.lm_head = self.linear(stack_rows(model.lm_head))
         positions = torch.arange(config.context_length)
         angles = rope_angles(positions, config.head_dim, config.rope_theta)
         self.turns = torch.polar(torch.ones_like(angles), angles)[:, None]  # seq 1 pairs
@@ -159,14 +176,14 @@ class FastDecoder:
         self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
     ) -> Float[Tensor, "batch seq vocab"]:
         """Logits of the token that follows each position, as `Decoder.forward`."""
-        with torch.inference_mode():
+        with plainly():
             return self.lm_head(self.hidden(token_ids, cache, ALL_ROWS))
 
     def next_logits(
         self, token_ids: Int[Tensor, "batch seq"], cache: KVCache | None = None
     ) -> Float[Tensor, "batch vocab"]:
         """Logits after the last token only, as `Decoder.next_logits`."""
-        with torch.inference_mode():
+        with plainly():
             return self.lm_head(self.hidden(token_ids, cache, LAST_ROW))[:, -1]
 
     def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from reference_impl.decoder.cache import KVCache
 from reference_impl.decoder.config import ModelConfig
+from reference_impl.decoder.decoder import Decoder
+from reference_impl.inference.fast_decoder import FastDecoder
 
 CONFIG = ModelConfig(11, 13, d_model=6, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=4, d_ff=5)
 
@@ -75,3 +77,29 @@ def test_truncating_goes_back():
 def test_size_is_what_the_formula_says(dtype):
     cache = KVCache(CONFIG, batch=5, capacity=7, dtype=dtype)
     assert cache.n_bytes == 2 * 3 * 5 * 2 * 7 * 4 * dtype.itemsize
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 2, 1, 4), (3, 2, 1, 4), (2, 4, 1, 4), (2, 1, 1, 4), (2, 2, 1, 6)]
+)
+def test_keys_of_other_sequences_or_heads_are_refused(shape):
+    cache = KVCache(CONFIG, batch=2)
+    with pytest.raises(ValueError, match=r"2 sequences, 2 KV heads and head_dim 4, but .* shape"):
+        cache.layers[0].append(torch.zeros(shape), torch.zeros(shape))
+    assert cache.length == 0
+
+
+def test_a_model_refuses_a_cache_of_another_batch():
+    model = Decoder(CONFIG)
+    for batch, given_batch in [(2, 1), (1, 2)]:
+        cache, token_ids = model.new_cache(batch), torch.zeros(given_batch, 1, dtype=torch.int64)
+        for run in model, FastDecoder(model):
+            with pytest.raises(ValueError, match=f"cache is for {batch} sequences"):
+                run.next_logits(token_ids, cache)
+
+
+def test_sizes_that_hold_nothing():
+    with pytest.raises(ValueError, match="batch=0"):
+        KVCache(CONFIG, batch=0)
+    with pytest.raises(ValueError, match="capacity=-1"):
+        KVCache(CONFIG, capacity=-1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reference_impl.decoder.attention import causal_mask, grouped_query_attention
 from reference_impl.decoder.norms import rms_norm
 from reference_impl.embeddings_and_positions.positions import apply_rope, rope_angles
+from reference_impl.fine_tuning.lora import adapters, add_lora, merge_lora
 from reference_impl.inference.fast_decoder import (
     FLOAT32_LINEAR,
     PACKS,
@@ -153,3 +154,27 @@ def test_bfloat16_is_as_close_to_float32_as_the_plain_decoder(model_of):
         fast = FastDecoder(half)(token_ids).float()
     assert (fast - truth).norm() <= 1.5 * (plain - truth).norm()
     assert (fast - truth).norm() <= 0.05 * truth.norm()
+
+
+def test_adapters_are_to_be_merged_first(model_of):
+    model, ids = model_of(), torch.tensor([[3, 1, 4]])
+    add_lora(model, rank=2, alpha=2.0, layers=["o_proj", "up_proj"])
+    for adapter in adapters(model).values():
+        torch.nn.init.normal_(adapter.b)
+    with pytest.raises(ValueError, match="not LoRALinear: merge adapters .*merge_lora"):
+        FastDecoder(model)
+    expected = model(ids)
+    merge_lora(model)
+    torch.testing.assert_close(FastDecoder(model)(ids), expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("autocast_dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_changes_nothing(model_of, dtype, autocast_dtype):
+    model = FastDecoder(model_of().to(dtype))
+    ids, cache = torch.tensor([[3, 1, 4]]), model.new_cache()
+    expected = model(ids), model.next_logits(ids)
+    with torch.autocast("cpu", autocast_dtype):
+        assert torch.equal(model(ids), expected[0])
+        assert torch.equal(model.next_logits(ids, cache), expected[1])
+        assert model.next_logits(ids[:, :1], cache).dtype == dtype

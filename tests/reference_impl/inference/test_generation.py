@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from reference_impl.inference.fast_decoder import FastDecoder
-from reference_impl.inference.generation import generate
+from reference_impl.inference.generation import generate, generate_batch, until
 from reference_impl.inference.sampling import Sampler
 
 
@@ -119,3 +120,93 @@ def test_no_gradients_are_kept_and_the_caller_s_are_left_on(model_of):
     for _ in generate(model, [1, 2, 3], 4, cache=cache):
         assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     assert not cache.layers[0].keys.requires_grad
+
+
+def test_penalised_repetition_is_transformers_(pair_of):
+    model, llama = pair_of()
+    prompt = [7, 3, 50]
+    expected = llama.generate(
+        torch.tensor([prompt]),
+        attention_mask=torch.ones(1, 3),
+        max_new_tokens=20,
+        do_sample=False,
+        repetition_penalty=1.7,
+    )
+    sampler = Sampler(repetition_penalty=1.7)
+    assert list(generate(model, prompt, 20, sampler=sampler)) == expected[0, 3:].tolist()
+
+
+# --- several at once -----------------------------------------------------------------------------
+
+prompts = st.lists(st.lists(st.integers(0, 52), min_size=1, max_size=9), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("run_of", [lambda model: model, FastDecoder], ids=["plain", "fast"])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(prompts, st.integers(0, 12), st.sets(st.integers(0, 52), max_size=20))
+def test_a_batch_of_unequal_prompts_is_each_alone(model_of, run_of, prompts, n, stop_ids):
+    model = run_of(model_of(context_length=13))
+    expected = [list(generate(model, prompt, n, stop_ids=stop_ids)) for prompt in prompts]
+    assert generate_batch(model, prompts, n, stop_ids=stop_ids) == expected
+
+
+def test_penalties_in_a_batch_are_each_row_s_own(model_of):
+    model, prompts = model_of(), [[3, 1, 4], [1], [5, 9, 2, 6, 5]]
+    sampler = Sampler(repetition_penalty=1.7)
+    expected = [list(generate(model, prompt, 9, sampler=sampler)) for prompt in prompts]
+    assert generate_batch(model, prompts, 9, sampler=sampler) == expected
+
+
+def test_several_samples_of_one_prompt(model_of):
+    model = model_of()
+
+    def samples(seed):
+        sampler = Sampler(temperature=1.0, seed=seed)
+        return generate_batch(model, [[1, 2, 3], [4]], 10, sampler=sampler, n_samples=3)
+
+    rows = samples(0)
+    assert len(rows) == 6 and len({tuple(row) for row in rows}) == 6
+    assert samples(0) == rows != samples(1)
+    # The first token of many samples follows the model's own distribution.
+    many = generate_batch(model, [[1, 2, 3]], 1, sampler=Sampler(1.0, seed=0), n_samples=4000)
+    with torch.no_grad():
+        expected = model(torch.tensor([[1, 2, 3]]))[0, -1].double().softmax(-1) * 4000
+    counts = torch.bincount(torch.tensor(many)[:, 0], minlength=len(expected))
+    assert chisquare(counts.numpy(), expected.numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("prompts", [[], [[1], []], [[1] * 10]])
+def test_batches_that_cannot_be_continued(model_of, prompts):
+    with pytest.raises(ValueError, match="from 1 to 9 tokens in each"):
+        generate_batch(model_of(context_length=9), prompts)
+
+
+# --- stop sequences ------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.text("ab", max_size=4), max_size=8),
+    st.lists(st.text("ab", min_size=1, max_size=4), max_size=3),
+)
+def test_until_is_the_text_before_the_first_stop_however_it_is_cut(parts, stops):
+    text = "".join(parts)
+    places = [text.find(stop) for stop in stops if stop in text]
+    assert "".join(until(parts, stops)) == (text[: min(places)] if places else text)
+    lists = list(until([list(part) for part in parts], [list(stop) for stop in stops]))
+    assert sum(lists, []) == list(text[: min(places)] if places else text)
+
+
+def test_until_streams_and_reads_no_further_than_the_stop():
+    read = []
+
+    def parts():
+        for part in ("ab", "c", "-", "d", "--", "never"):
+            read.append(part)
+            yield part
+
+    stream = until(parts(), ["--"])
+    assert next(stream) == "ab" and read == ["ab"]
+    assert list(stream) == ["c", "-d"]  # the first "-" might have begun a stop
+    assert read[-1] == "--"
+    with pytest.raises(ValueError, match="empty stop"):
+        list(until(["a"], ["b", ""]))
