@@ -8,6 +8,7 @@ from pathlib import Path
 from grading.classrun import signals, startup
 from grading.course.errors import CourseError
 from grading.course.places import ROOT
+from grading.learner import commands as learner
 
 # The modules that do the work import torch, Sphinx or nbgrader: each command imports its own, so
 # that `course --help` answers at once.
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="course", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"course {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, run, text: str) -> argparse.ArgumentParser:
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("all", _all, "release, build, grade a sample class, and say where everything is")
+    learner.add(command)
     sub = command("build", _build, "build the HTML book into _build/html")
     sub = command("release", _release, "write the learners' notebooks from the units' text sources")
     sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
@@ -56,12 +59,22 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
     sub.add_argument("--seeds", type=_count, default=5, metavar="N", help="draws of the inputs")
     _add_json(sub)
-    sub = command("chat", _chat, "ask SmolLM2-135M, run by the course's reference model")
-    sub.add_argument("prompt", help='what to ask: "What is gravity?"')
+    sub = command("chat", _chat, "talk to SmolLM2-135M, run by the course's reference model")
+    text = 'what to ask: "What is gravity?"; without it, a conversation'
+    sub.add_argument("prompt", nargs="?", help=text)
     sub.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy")
     sub.add_argument("--max-new-tokens", type=_count, default=256, metavar="N")
     sub.add_argument("--seed", type=int, metavar="N")
     return parser
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("modern-language-model-internals")
+    except PackageNotFoundError:  # run from a folder that nobody installed
+        return "of no installed package"
 
 
 def _add_grade_options(sub: argparse.ArgumentParser) -> None:
@@ -288,19 +301,9 @@ def _bank(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    from reference_impl.fine_tuning.chat import chat
+    from grading.learner.talk import talk
 
-    try:
-        for piece in chat(
-            arguments.prompt,
-            temperature=arguments.temperature,
-            max_new_tokens=arguments.max_new_tokens,
-            seed=arguments.seed,
-        ):
-            print(piece, end="", flush=True)
-    except (OSError, ValueError) as error:
-        raise CourseError(str(error)) from None
-    print()
+    talk(arguments.prompt, arguments.temperature, arguments.max_new_tokens, arguments.seed)
     return 0
 
 

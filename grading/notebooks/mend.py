@@ -7,6 +7,7 @@ from nbformat import NotebookNode
 
 from grading.course.errors import CourseError
 from grading.course.unit import Unit
+from grading.notebooks.book_links import released as with_released_links
 from grading.notebooks.harmless import harmless
 from grading.notebooks.read import source_text
 
@@ -31,17 +32,18 @@ def mend(notebook: NotebookNode, unit: Unit) -> NotebookNode:
     that it can run nothing in the browser of whoever grades.
     """
     mended = blank(unit)
-    released = {_key(cell): cell for cell in mended.cells}
+    released = {key(cell): cell for cell in mended.cells}
     cells: list[NotebookNode] = []
     used: set[str] = set()
     for cell in notebook.cells:
-        key = _key(cell)
-        if key not in released or key in used:
-            if not _is_check(released.get(key)):  # a copy of a check cell adds nothing
+        name = key(cell)
+        if name not in released or name in used:
+            if not _is_check(released.get(name)):  # a copy of a check cell adds nothing
                 cells.append(_extra(cell.cell_type, source_text(cell)))
             continue
-        used.add(key)
-        cells += _restored(released[key], source_text(cell))
+        used.add(name)
+        # The learner's copy may lead to a server on the learner's own machine.
+        cells += _restored(released[name], with_released_links(source_text(cell)))
     _put_back(cells, mended.cells, used)
     mended.cells = cells
     for index, cell in enumerate(cells):
@@ -49,7 +51,7 @@ def mend(notebook: NotebookNode, unit: Unit) -> NotebookNode:
     return mended
 
 
-def _key(cell: NotebookNode) -> str:
+def key(cell: NotebookNode) -> str:
     """What a cell is known by: nbgrader's id, else the cell's own id."""
     fields = cell.metadata.get("nbgrader")
     grade_id = fields.get("grade_id") if isinstance(fields, dict) else None
@@ -81,12 +83,11 @@ def _restored(cell: NotebookNode, source: str) -> list[NotebookNode]:
     return [cell]
 
 
-# HTML and entities, links of every kind, and what MathJax has to make links, styles and macros.
 def _put_back(cells: list[NotebookNode], released: list[NotebookNode], used: set[str]) -> None:
     """Insert what is missing right behind its released predecessor."""
     place = 0
     for cell in released:
-        if _key(cell) in used:
+        if key(cell) in used:
             place = next(i for i, c in enumerate(cells) if c is cell) + 1
         else:
             cells.insert(place, cell)

@@ -7,7 +7,7 @@ notebook may have been downloaded on its own, or run by another Python than the 
 import nbformat
 from nbformat import NotebookNode
 
-SOURCE = '''\
+SOURCE = """\
 try:
     from grading import ready
 except ImportError:
@@ -21,7 +21,7 @@ except ImportError:
         "`.venv/bin/course start {slug}`. In VS Code choose that folder's .venv as the kernel."
     ) from None
 
-ready("{slug}")'''
+ready("{slug}")"""
 
 
 def cell(slug: str) -> NotebookNode:

@@ -102,13 +102,15 @@ class Conversation:
     """A chat with memory: each reply sees all turns before it.
 
     The key-value cache is kept between turns, so a new turn costs only its own tokens. A reply
-    whose stream is dropped before its end is forgotten, together with its prompt.
+    whose stream is dropped before its end is forgotten, together with its prompt. `ended` tells
+    what ended the last reply: "end mark" of the model's own, "limit" of new tokens, or "context".
     """
 
     def __init__(self, model: Model, tokenizer: Tokenizer, system: str = SYSTEM_MESSAGE) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.token_ids = encode_turn(tokenizer, "system", system)
         self.cache = model.new_cache()
+        self.ended: str | None = None
 
     def reply(
         self, prompt: str, sampler: Sampler | None = None, max_new_tokens: int = 256
@@ -126,8 +128,17 @@ class Conversation:
             cache=self.cache,
         )
         answer = []
+        self.ended = None
         yield from stream_text(self.tokenizer, _noting(new_ids, answer))
+        self.ended = self._what_ended(len(token_ids), len(answer), max_new_tokens)
         self.token_ids = token_ids + answer + end_of_turn(self.tokenizer)
+
+    def _what_ended(self, prompt_length: int, answer_length: int, max_new_tokens: int) -> str:
+        context = min(self.cache.capacity, self.model.config.context_length)
+        if answer_length == max_new_tokens:
+            return "limit"
+        # The last token that fits is chosen from the full context, and not run.
+        return "context" if prompt_length + answer_length > context else "end mark"
 
 
 def _noting(items: Iterable[int], notes: list[int]) -> Iterator[int]:

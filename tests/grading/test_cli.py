@@ -1,12 +1,15 @@
 """The `course` command: errors name the fix, and the exit status is 0 only on success."""
 
+import argparse
 import json
+import re
 
 import nbformat
 import pytest
 
 from grading import cli
 from grading.classrun import sample_class
+from grading.course.places import ROOT
 
 
 def course(capsys, *arguments):
@@ -15,7 +18,12 @@ def course(capsys, *arguments):
     return status, captured.out, captured.err
 
 
-@pytest.mark.parametrize("command", ["", *"all build release check grade bank chat".split()])
+def commands():
+    [action] = [a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return list(action.choices)
+
+
+@pytest.mark.parametrize("command", ["", *commands()])
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as end:
         cli.main([*command.split(), "--help"])
@@ -40,6 +48,21 @@ def test_mistakes_are_one_line_that_names_the_fix(capsys, arguments, text):
     assert status == 1
     assert err.startswith("course: ") and err.count("\n") == 1
     assert text in err
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_described_in_prose(command):
+    """Its name alone, `course grade`, in one of the pages that people read."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "book").glob("*.md")]
+    named = rf"course {command}\b"
+    assert any(re.search(named, page.read_text(encoding="utf-8")) for page in pages)
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert re.fullmatch(r"course \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 def test_without_a_command_help_is_shown(capsys):
