@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import Counter
 from pathlib import Path
 
 from grading.classrun import signals, startup
@@ -56,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("grade", _grade, "grade the submissions of a class into nbgrader's gradebook")
     _add_grade_options(sub)
     sub = command("bank", _bank, "prove that every exercise names its misconceptions")
-    sub.add_argument("units", nargs="*", metavar="UNIT", help="all of them by default")
+    text = "a unit or one exercise (UNIT/NAME); all units by default"
+    sub.add_argument("units", nargs="*", metavar="UNIT", help=text)
     sub.add_argument("--seeds", type=_count, default=5, metavar="N", help="draws of the inputs")
     _add_json(sub)
     sub = command("chat", _chat, "talk to SmolLM2-135M, run by the course's reference model")
@@ -271,33 +271,9 @@ def _ask() -> None:
 
 
 def _bank(arguments: argparse.Namespace) -> int:
-    from dataclasses import asdict
+    from grading.bank_run import print_bank
 
-    from grading.classrun import run as classrun
-    from grading.course.unit import load_unit
-    from grading.judging import bank
-
-    units = [load_unit(slug) for slug in classrun.chosen_units(arguments.units)]
-    outcomes = []
-    for outcome in bank.outcomes(units, range(1, arguments.seeds + 1)):
-        outcomes.append(outcome)
-        if not outcome.as_it_should:
-            print(
-                f"{outcome.exercise}: {outcome.kind} {outcome.name}, seed {outcome.seed}: ", end=""
-            )
-            print(f"passed={outcome.passed} named={outcome.named}: {outcome.message}")
-    if arguments.json:
-        classrun.write_json(arguments.json, [asdict(o) for o in outcomes])
-    rates = bank.rates(outcomes)
-    exercises = Counter(o.exercise for o in outcomes)
-    print(
-        f"{len(exercises)} exercises, {rates.misconceptions} misconceptions, "
-        f"{rates.alternatives} alternative solutions, {arguments.seeds} draws each"
-    )
-    print(f"share killed: {rates.killed:.0%}")
-    print(f"share named: {rates.named:.0%}")
-    print(f"alternatives rejected: {rates.rejected}")
-    return 0 if rates.good else 1
+    return print_bank(arguments.units, arguments.seeds, arguments.json)
 
 
 def _chat(arguments: argparse.Namespace) -> int:

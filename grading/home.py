@@ -1,17 +1,21 @@
-"""`check` in a learner's own notebook: drive and judge in one process, the verdict as an output."""
+"""`check`, `given` and `question` in a learner's own notebook: all in one process."""
 
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from grading import kernel
 from grading.course.errors import CourseError
+from grading.course.exercise import Decision
+from grading.course.sources import reference_piece
 from grading.course.unit import load_exercise
-from grading.judging.judge import judge, trial
+from grading.judging.judge import judge
+from grading.judging.trial import trial
 from grading.judging.verdict import Verdict, book_address
 
 # What this notebook's exercises show so far: later ones that call them may only inherit it.
-_shown: dict[str, str | None] = {}
+_shown: dict[str, tuple[str, ...]] = {}
 
 
 class HomeVerdict:
@@ -28,7 +32,7 @@ class HomeVerdict:
 
 
 class Told(CourseError):
-    """A mistake in the call of `check`: shown as one line instead of a traceback."""
+    """A mistake in a call of the course's: shown as one line instead of a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -40,11 +44,36 @@ def check_at_home(exercise_id: str, answer: Any) -> HomeVerdict:
         exercise = load_exercise(exercise_id)
     except CourseError as error:
         raise Told(str(error)) from None
-    if not callable(answer):
+    if answer is not None and not callable(answer):
         raise Told(f"check needs the function itself, `{exercise.callable}`, not its result.")
-    seed = secrets.randbelow(2**31)
+    seed = own_seed() if exercise.is_decision else secrets.randbelow(2**31)
     evidence = kernel.run(trial(exercise, seed).request, answer)
     verdict = judge(exercise, seed, evidence, _shown)
     if verdict.status not in ("missing", "error"):
-        _shown[exercise_id] = verdict.misconception
+        _shown[exercise_id] = verdict.misconceptions
     return HomeVerdict(verdict)
+
+
+def given_at_home(piece: str) -> Any:
+    """The learner's own piece where they have it right, else the course's."""
+    try:
+        return reference_piece(piece)
+    except (CourseError, ImportError, AttributeError) as error:
+        raise Told(str(error)) from None
+
+
+@lru_cache
+def question_at_home(exercise_id: str) -> dict[str, Any]:
+    """What is shown of a decision that was drawn for this learner."""
+    try:
+        exercise = load_exercise(exercise_id)
+    except CourseError as error:
+        raise Told(str(error)) from None
+    if not isinstance(exercise, Decision):
+        raise Told(f"{exercise_id} is no decision: nothing is drawn for it.")
+    return dict(exercise.question(own_seed()).shown)
+
+
+def own_seed() -> int:
+    """The seed of this learner's own decisions; 0 outside of a folder of their own."""
+    return 0

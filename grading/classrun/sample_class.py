@@ -58,8 +58,12 @@ def right_answers(unit: Unit) -> dict[str, str]:
 
 
 def other_ways(unit: Unit) -> dict[str, str]:
+    """Each answer by the exercise's first alternative; a decision has one answer only."""
+
     def first(exercise: Exercise) -> str:
-        return answer_source(next(iter(exercise.alternatives.values())), exercise.callable)
+        if not exercise.alternatives:
+            return solution_source(unit.source, exercise.callable)
+        return answer_source(exercise.alternatives[0], exercise.callable)
 
     return {e.answer_id: first(e) for e in unit.exercises}
 

@@ -95,10 +95,14 @@ class Store:
 
 
 def _graded(tree: dict[str, Any]) -> Graded:
-    verdicts = [Verdict(**{**v, "details": tuple(v["details"])}) for v in tree.pop("verdicts")]
+    verdicts = tuple(Verdict(**_tuples(v)) for v in tree.pop("verdicts"))
     known = {field.name for field in fields(Graded)}
-    plain = {name: tuple(v) if isinstance(v, list) else v for name, v in tree.items()}
-    return Graded(verdicts=tuple(verdicts), **{n: v for n, v in plain.items() if n in known})
+    return Graded(verdicts=verdicts, **{n: v for n, v in _tuples(tree).items() if n in known})
+
+
+def _tuples(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples they were."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in tree.items()}
 
 
 def _replace(path: Path, data: bytes) -> None:

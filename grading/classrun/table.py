@@ -25,7 +25,7 @@ MARKS = {
     "refused": "[red]–[/]",
 }
 MOST = 10  # kinds of misconceptions that are counted below the table
-INHERITED = "[red]↑[/]"  # wrong, but only by an earlier exercise's mistake
+INHERITED = "[yellow]↑[/]"  # only by an earlier exercise's mistake
 LEGEND = "✓ right  ½ partly  ✗ wrong  ↑ inherited  ! error  t too long  · empty  – refused"
 
 
@@ -57,15 +57,9 @@ def _table(slug: str, results: list[Graded]) -> Table:
 
 
 def _mark(exercise: Exercise, v: Verdict) -> str:
-    own = {m.name for m in exercise.misconceptions}
-    if v.misconception and v.status == "fail" and not own & set(_kinds(v)):
+    if v.inherited and v.status in ("pass", "fail"):
         return INHERITED
     return MARKS[v.status]
-
-
-def _kinds(v: Verdict) -> list[str]:
-    """The misconceptions that a verdict names: two where two come together."""
-    return v.misconception.split(" + ") if v.misconception else []
 
 
 def _numbers(slug: str) -> Columns:
@@ -99,7 +93,7 @@ def _print_remarks(results: list[Graded], console: Console) -> None:
             )
     counts: Counter = Counter()
     for graded in results:
-        shown = [(name, v.exercise) for v in reversed(graded.verdicts) for name in _kinds(v)]
+        shown = [(name, v.exercise) for v in reversed(graded.verdicts) for name in v.misconceptions]
         counts.update((exercise, name) for name, exercise in dict(shown).items())
     for (exercise, name), count in counts.most_common(MOST):
         who = "1 student shows" if count == 1 else f"{count} students show"

@@ -2,7 +2,8 @@
 
 A solution file (`solutions/NN_slug/NN_slug.py`) holds the answer to each exercise as a plain
 function or class, or as `from reference_impl.x import name` where the simple answer is the
-reference's own code. Demonstration cells are never executed here: only imports and definitions.
+reference's own code. Demonstration cells are never executed here: only imports, definitions and
+pieces of earlier units (`name = given("unit/topic")`).
 """
 
 import ast
@@ -16,7 +17,7 @@ from typing import Any
 
 from grading.course.errors import CourseError
 from grading.course.exercise import Exercise, Misconception
-from grading.course.unit import load_unit
+from grading.course.unit import load_exercise, load_unit
 
 
 @lru_cache
@@ -47,16 +48,62 @@ def solution_source(path: Path, name: str) -> str:
     raise CourseError(f"{path} defines no {name!r}: write it, or import it from reference_impl.")
 
 
+# --- pieces of earlier units ----------------------------------------------------------------------
+
+
+def given_call(node: ast.stmt) -> tuple[str, str] | None:
+    """Name and piece where a statement reads `name = given("piece")`."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.Call(func=ast.Name(id="given"), args=[ast.Constant(value=str(piece))]),
+        ):
+            return name, piece
+    return None
+
+
+@lru_cache
+def pieces_of(path: Path) -> dict[str, str]:
+    """The pieces of earlier units that a solution file asks for, by the name it gives them."""
+    return dict(found for node in _module(path)[1].body if (found := given_call(node)))
+
+
+def place_of(piece: str) -> tuple[Path, str]:
+    """The file that a piece is defined in, and its name there.
+
+    "attention/causal_mask" is an exercise's answer, "reference_impl.decoder.config:ModelConfig" a
+    name of the reference.
+    """
+    if ":" in piece:
+        module, name = piece.split(":")
+        if not module.startswith("reference_impl."):
+            raise CourseError(f"given({piece!r}): an exercise, or `reference_impl.module:Name`.")
+        return Path(importlib.import_module(module).__file__), name
+    exercise = load_exercise(piece)
+    source = load_unit(exercise.unit).source
+    module = lifted_from(source, exercise.callable)
+    if module is not None:
+        return Path(importlib.import_module(module).__file__), exercise.callable
+    return source, exercise.callable
+
+
+def reference_piece(piece: str) -> Any:
+    """The course's own piece, as an object."""
+    if ":" in piece:
+        module, name = piece.split(":")
+        return getattr(importlib.import_module(module), name)
+    return solution_of(load_exercise(piece))
+
+
 @lru_cache
 def _solution_namespace(path: Path) -> Mapping[str, Any]:
     """What imports and definitions of a solution file define; its demonstrations do not run."""
     text, tree = _module(path)
-    kept = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
-    ]
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    kept = [node for node in tree.body if isinstance(node, kinds)]
     namespace: dict[str, Any] = {"__name__": f"solution_{path.stem}"}
+    pieces = pieces_of(path)
+    namespace |= {name: reference_piece(piece) for name, piece in pieces.items()}
     exec(compile(ast.Module(kept, []), str(path), "exec"), namespace)
     return namespace
 
@@ -69,9 +116,12 @@ def _home_namespace(path: Path, name: str) -> dict[str, Any]:
     return {**_solution_namespace(path), **vars(importlib.import_module(module))}
 
 
-def apply_edits(source: str, edits: tuple[tuple[str, str], ...], what: str) -> str:
+# --- answers, right and wrong ---------------------------------------------------------------------
+
+
+def apply_edits(source: str, edits: Mapping[str, str], what: str) -> str:
     """The source after the edits; each must apply exactly once, so that it cannot rot unseen."""
-    for find, replace in edits:
+    for find, replace in edits.items():
         count = source.count(find)
         if count != 1:
             raise CourseError(
@@ -81,24 +131,24 @@ def apply_edits(source: str, edits: tuple[tuple[str, str], ...], what: str) -> s
     return source
 
 
-def _chain(exercise: Exercise) -> list[Exercise]:
+def chain(exercise: Exercise) -> list[Exercise]:
     """The exercises whose answers this one calls, directly or not, then itself."""
-    unit, chain = load_unit(exercise.unit), []
+    unit, links = load_unit(exercise.unit), []
     for needed in exercise.depends:
-        chain += [e for e in _chain(unit.by_id[needed]) if e not in chain]
-    return [*chain, exercise]
+        links += [e for e in chain(unit.by_id[needed]) if e not in links]
+    return [*links, exercise]
 
 
-def compile_answer(exercise: Exercise, changed: Mapping[str, str | Callable]) -> Callable:
+def compile_answer(exercise: Exercise, changed: Mapping[str, str | Callable]) -> Any:
     """The answer to an exercise with some sources changed, its own or those of answers it calls.
 
     `changed` maps exercise ids to the source text to use instead, or to a callable.
     """
     path = load_unit(exercise.unit).source
     namespace: dict[str, Any] = {}
-    for link in _chain(exercise):
+    for link in chain(exercise):
         namespace = {**_home_namespace(path, link.callable), **namespace}
-    for link in _chain(exercise):  # in one namespace, so that each calls the changed others
+    for link in chain(exercise):  # in one namespace, so that each calls the changed others
         answer = changed.get(link.id) or solution_source(path, link.callable)
         if isinstance(answer, str):
             exec(compile(answer, f"<{link.callable}>", "exec", dont_inherit=True), namespace)
@@ -107,7 +157,7 @@ def compile_answer(exercise: Exercise, changed: Mapping[str, str | Callable]) ->
     return namespace[exercise.callable]
 
 
-def solution_of(exercise: Exercise) -> Callable:
+def solution_of(exercise: Exercise) -> Any:
     """The course's own answer, as the solution notebook has it."""
     return compile_answer(exercise, {})
 
@@ -119,15 +169,18 @@ def wrong_source(exercise: Exercise, *misconceptions: Misconception) -> str | Ca
     path = load_unit(exercise.unit).source
     source = solution_source(path, exercise.callable)
     what = f"{exercise.id}, misconception {' + '.join(m.name for m in misconceptions)}"
+    edits = {find: new for m in misconceptions for find, new in m.edits.items()}
+    if len(edits) < sum(len(m.edits) for m in misconceptions):
+        return None  # two edits of the same line cannot both be made
     try:
-        return apply_edits(source, sum((m.edits for m in misconceptions), ()), what)
+        return apply_edits(source, edits, what)
     except CourseError:
-        if len(misconceptions) > 1:  # two edits of the same line cannot both be made
+        if len(misconceptions) > 1:
             return None
         raise
 
 
-def wrong_answer(exercise: Exercise, *misconceptions: Misconception) -> Callable | None:
+def wrong_answer(exercise: Exercise, *misconceptions: Misconception) -> Any:
     """The answer that shows these misconceptions, as something to call."""
     source = wrong_source(exercise, *misconceptions)
     return None if source is None else compile_answer(exercise, {exercise.id: source})

@@ -1,14 +1,19 @@
-"""Units: what they are, and how one is found by its name."""
+"""Units: found in their folders and texts, none is listed anywhere."""
 
 import importlib
+import os
+import pkgutil
+import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from types import ModuleType
 
 from grading.course.errors import CourseError
 from grading.course.exercise import Exercise
 from grading.course.places import ROOT
+
+TITLE = re.compile(r"^# # Exercises: (.+)$", re.MULTILINE)
+MARKER = re.compile(r"^# %%.*\bexercise=\"([\w/]+)\"", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +23,7 @@ class Unit:
     slug: str
     title: str
     exercises: tuple[Exercise, ...] = field(default=())
+    root: Path = ROOT
 
     @property
     def name(self) -> str:
@@ -27,12 +33,18 @@ class Unit:
     @property
     def source(self) -> Path:
         """The hand-edited text source of the unit's notebook."""
-        return ROOT / "solutions" / self.slug / f"{self.slug}.py"
+        return self.root / "solutions" / self.slug / f"{self.slug}.py"
 
     @property
     def release(self) -> Path:
         """The notebook that learners receive."""
-        return ROOT / "exercises" / self.slug / f"{self.slug}.ipynb"
+        return self.root / "exercises" / self.slug / f"{self.slug}.ipynb"
+
+    @property
+    def folder(self) -> Path:
+        """Where its exercises are defined."""
+        units = ROOT / "grading" / "units" if self.root == ROOT else self.root / "units"
+        return units / self.name
 
     @cached_property
     def by_id(self) -> dict[str, Exercise]:
@@ -40,13 +52,27 @@ class Unit:
         return {exercise.id: exercise for exercise in self.exercises}
 
 
+def roots() -> list[Path]:
+    """The course, and the folders that COURSE_UNITS adds: units of an author's own, laid out as
+    `solutions/NN_name/NN_name.py` and `units/name/`."""
+    more = os.environ.get("COURSE_UNITS", "")
+    return [ROOT, *(Path(folder).resolve() for folder in more.split(os.pathsep) if folder)]
+
+
+def _sources() -> dict[str, Path]:
+    """The root of every unit that has a text source, by slug."""
+    found = {
+        path.stem: root
+        for root in roots()
+        for path in root.glob("solutions/[0-9]*/[0-9]*_*.py")
+        if path.stem == path.parent.name
+    }
+    return dict(sorted(found.items()))
+
+
 def unit_slugs() -> list[str]:
     """The slugs of all units that have a text source, in order."""
-    return sorted(path.parent.name for path in ROOT.glob("solutions/[0-9]*/[0-9]*_*.py"))
-
-
-def _import_unit(name: str) -> ModuleType:
-    return importlib.import_module(f"grading.units.{name}")
+    return list(_sources())
 
 
 def load_unit(slug: str) -> Unit:
@@ -54,7 +80,7 @@ def load_unit(slug: str) -> Unit:
     known = {s: s.split("_", 1)[1] for s in unit_slugs()}
     for full, name in known.items():
         if slug in (full, name):
-            return _import_unit(name).UNIT
+            return _load(full)
     raise CourseError(f"There is no unit {slug!r}. Units: {', '.join(known) or 'none'}.")
 
 
@@ -65,3 +91,39 @@ def load_exercise(exercise_id: str) -> Exercise:
         known = ", ".join(unit.by_id)
         raise CourseError(f"There is no exercise {exercise_id!r}. Exercises: {known}.")
     return unit.by_id[exercise_id]
+
+
+def _load(slug: str) -> Unit:
+    return _read(slug, _sources()[slug])
+
+
+@lru_cache
+def _read(slug: str, root: Path) -> Unit:
+    """Read the unit's text for title and order, and import its exercises."""
+    unit = Unit(slug, "", (), root)
+    text = unit.source.read_text(encoding="utf-8")
+    title = TITLE.search(text)
+    if not title:
+        raise CourseError(f"{unit.source.name} begins with no line `# # Exercises: Title`.")
+    defined, order = _exercises_of(unit), MARKER.findall(text)
+    if len(set(order)) != len(order) or set(order) != set(defined):
+        raise CourseError(
+            f"{unit.source.name} has the exercises {', '.join(order) or 'none'}; "
+            f"units/{unit.name}/ defines {', '.join(defined) or 'none'}: each needs its cell, once."
+        )
+    return Unit(slug, title[1].strip(), tuple(defined[name] for name in order), root)
+
+
+def _exercises_of(unit: Unit) -> dict[str, Exercise]:
+    """Every EXERCISE that a file of the unit's folder defines, by id."""
+    import grading.units
+
+    if str(unit.folder.parent) not in grading.units.__path__:
+        grading.units.__path__.append(str(unit.folder.parent))
+    found: dict[str, Exercise] = {}
+    for item in sorted(pkgutil.iter_modules([str(unit.folder)]), key=lambda item: item.name):
+        module = importlib.import_module(f"grading.units.{unit.name}.{item.name}")
+        exercise = getattr(module, "EXERCISE", None)
+        if exercise is not None:
+            found[exercise.id] = exercise
+    return found

@@ -1,27 +1,34 @@
-"""The proof behind every exercise: misconceptions rejected and named, right answers accepted."""
+"""The proof behind every exercise: misconceptions rejected and named, right answers accepted, and
+every property broken by somebody."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from grading.course.exercise import Exercise
-from grading.course.sources import solution_of, wrong_answer
-from grading.course.unit import Unit
-from grading.judging.judge import Trial, judge, trial
+from grading.judging.evidence import plain
+from grading.judging.judge import judge
+from grading.judging.trial import Trial, trial
 
 SEEDS = range(1, 6)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the judge said of one known answer on one seed."""
+    """What the judge said of one known answer on one seed.
+
+    kind    "misconception", "alternative", "solution"; or "property", broken by nobody
+    broken  the properties of the exercise that the answer breaks
+    """
 
     exercise: str
-    kind: str  # "misconception", "alternative" or "solution"
+    kind: str
     name: str
     seed: int
     passed: bool
     named: str | None
     message: str
+    broken: tuple[str, ...] = ()
 
     @property
     def as_it_should(self) -> bool:
@@ -31,55 +38,82 @@ class Outcome:
         return self.passed
 
 
-def outcomes(units: Iterable[Unit], seeds: Iterable[int] = SEEDS) -> Iterator[Outcome]:
+def outcomes(exercises: Iterable[Exercise], seeds: Iterable[int] = SEEDS) -> Iterator[Outcome]:
     """Judge every known answer to every exercise, on each seed."""
-    for unit in units:
-        for exercise in unit.exercises:
-            for seed in seeds:
-                yield from _of_exercise(exercise, seed)
+    for exercise in exercises:
+        found = [outcome for seed in seeds for outcome in _on_seed(exercise, seed)]
+        yield from found
+        yield from _unbroken(exercise, found)
 
 
-def _of_exercise(exercise: Exercise, seed: int) -> Iterator[Outcome]:
+def _on_seed(exercise: Exercise, seed: int) -> Iterator[Outcome]:
     at = trial(exercise, seed)
-    known = [("solution", "solution", solution_of(exercise))]
-    known += [("alternative", name, answer) for name, answer in exercise.alternatives.items()]
-    known += [("misconception", m.name, wrong_answer(exercise, m)) for m in exercise.misconceptions]
+    known: list[tuple[str, str, Any]] = [("solution", "solution", at.solution())]
+    known += [("alternative", answer.__name__, answer) for answer in exercise.alternatives]
+    known += [("misconception", m.name, at.wrong(m)) for m in exercise.misconceptions]
     for kind, name, answer in known:
-        yield _outcome(exercise, at, seed, kind, name, answer)
+        yield of_answer(at, kind, name, answer)
 
 
-def _outcome(exercise: Exercise, at: Trial, seed: int, kind: str, name: str, answer) -> Outcome:
-    said = judge(exercise, seed, at.run(answer))
+def of_answer(at: Trial, kind: str, name: str, answer: Callable) -> Outcome:
+    """What the judge says of an answer that is known."""
+    evidence = at.run(answer)
+    said = judge(at.exercise, at.seed, evidence)
     passed = said.status == "pass"
     text = " ".join([said.message, *said.details])
-    return Outcome(exercise.id, kind, name, seed, passed, said.misconception, text)
+    broken = tuple(_broken(at, evidence))
+    return Outcome(at.exercise.id, kind, name, at.seed, passed, said.misconception, text, broken)
+
+
+def _broken(at: Trial, evidence: Any) -> Iterator[str]:
+    """The properties that an answer breaks, where its outputs have the expected form."""
+    parsed = at.parse(evidence)
+    if any(found and found.of_form for found in at.differences(parsed)):
+        return
+    pairs = zip(at.cases, parsed.cases, strict=True)
+    outputs = {case.name or case.says: got.output for case, got in pairs}
+    for item in at.exercise.properties:
+        asked = [outputs[name] for name in item.cases]
+        if None not in asked and not item.holds(*map(plain, asked)):
+            yield item.name
+
+
+def _unbroken(exercise: Exercise, found: list[Outcome]) -> Iterator[Outcome]:
+    """A property that no wrong answer breaks proves nothing."""
+    broken = {name for outcome in found for name in outcome.broken}
+    for item in exercise.properties:
+        if item.name not in broken:
+            text = "No misconception breaks it: it proves nothing, or lacks one."
+            yield Outcome(exercise.id, "property", item.name, 0, False, None, text)
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Shares over all outcomes; an exercise is released only at 100%, 100% and 0."""
+    """Shares over all outcomes; an exercise is released only at 100%, 100%, 0 and 0."""
 
     killed: float
     named: float
     rejected: int
+    unbroken: int
     misconceptions: int
     alternatives: int
 
     @property
     def good(self) -> bool:
         """Whether the bank proves its exercises."""
-        return self.killed == self.named == 1 and self.rejected == 0
+        return self.killed == self.named == 1 and self.rejected == self.unbroken == 0
 
 
 def rates(all_outcomes: list[Outcome]) -> Rates:
-    """The three figures that `course bank` ends with."""
+    """The figures that `course bank` ends with."""
     wrong = [o for o in all_outcomes if o.kind == "misconception"]
-    right = [o for o in all_outcomes if o.kind != "misconception"]
+    right = [o for o in all_outcomes if o.kind in ("solution", "alternative")]
     count = max(len(wrong), 1)
     return Rates(
         killed=sum(not o.passed for o in wrong) / count,
         named=sum(o.as_it_should for o in wrong) / count,
         rejected=len({(o.exercise, o.name) for o in right if not o.passed}),
+        unbroken=sum(o.kind == "property" for o in all_outcomes),
         misconceptions=len({(o.exercise, o.name) for o in wrong}),
         alternatives=len({(o.exercise, o.name) for o in right if o.kind == "alternative"}),
     )

@@ -1,15 +1,46 @@
-"""Where two answers differ first, in words a learner can act on."""
+"""Where two values differ first: of what kind, where, and in words a learner can act on."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from grading.judging.evidence import Array, Items, Other, Outcome, Pairs, Plain, Raised, Value
+
 # One of an axis, for places such as [batch 0, head 2]
 ONE = {"heads": "head", "kv_heads": "KV head", "n_layers": "layer", "seq": "position"}
 ONE |= {"q_seq": "query", "kv_seq": "key"}
-LOW_PRECISION = {"float16": 2e-3, "bfloat16": 2e-2}
+LOW_PRECISION = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-5}
+WORDS = {"list": "a list", "tuple": "a tuple", "set": "a set", "iterator": "an iterator"}
+LONGEST = 80  # characters of a value that are quoted
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs first.
+
+    kind  "raised" (an error where none is wanted), "not raised" (none where one is wanted), "error"
+          (another one than wanted), "type", "container", "length", "keys", "shape", "dtype",
+          "precision", "value", "measure", "mutated"
+    path  where in a value of values: (1,), ("loss",)
+    text  in words, going on after "On this case, "
+    """
+
+    kind: str
+    text: str
+    path: tuple[Any, ...] = ()
+
+    @property
+    def of_form(self) -> bool:
+        """Whether the values have different forms, so that their numbers cannot be compared."""
+        return self.kind in ("type", "container", "length", "keys", "shape", "dtype", "precision")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether an error of the answer is all there is."""
+        return self.kind in ("raised", "error")
 
 
 @dataclass(frozen=True)
@@ -20,133 +51,232 @@ class Tolerance:
     atol: float
 
 
-def same_error(expected: dict, got: dict) -> bool:
+def raised(error: Raised) -> str:
+    """An error in words, with the learner's own line."""
+    at = f" at `{error.line.strip()}`" if error.line else ""
+    return f"it raised {error.type}: {error.message}{at}"
+
+
+def outcomes_differ(
+    expected: Outcome, got: Outcome, tolerance: Tolerance, axes: str = ""
+) -> Difference | None:
+    """The first difference between a right outcome and an answer's; None if there is none.
+
+    Where the right one raises, its type is wanted, and any words.
+    """
+    if expected.error and got.error:
+        if got.error.is_a(expected.error.type):
+            return None
+        text = f"{raised(got.error)}; expected {expected.error.type}."
+        return Difference("error", text)
+    if got.error:
+        return Difference("raised", raised(got.error))
+    if expected.error:
+        found = describe(got.output)
+        text = f"it returned {found} where {expected.error.type} is to be raised."
+        return Difference("not raised", text)
+    return differ(expected.output, got.output, tolerance, axes)
+
+
+def same_words(one: Raised, other: Raised) -> bool:
     """Whether two errors say the same, numbers aside."""
 
-    def gist(error: dict) -> tuple[str, str]:
-        return error["type"], re.sub(r"[\d.\[\], ()-]+", "#", error["message"])[:60]
+    def gist(error: Raised) -> tuple[str, str]:
+        return error.type, re.sub(r"[\d.\[\], ()-]+", "#", error.message)[:60]
 
-    return gist(expected) == gist(got)
+    return gist(one) == gist(other)
 
 
-def differ(expected: dict, got: dict, tolerance: Tolerance, axes: str = "") -> str | None:
-    """The first difference between two encoded values (`kernel.encode`); None if there is none."""
+def differ(expected: Value, got: Value, tolerance: Tolerance, axes: str = "") -> Difference | None:
+    """The first difference between two values; None if there is none."""
     expected, got = _as_number(expected, got), _as_number(got, expected)
-    if expected["kind"] != got["kind"]:
-        return _wrong_kind(expected, got)
-    match expected["kind"]:
-        case "tensor" | "ndarray":
+    match expected, got:
+        case Array(), Array() if expected.kind == got.kind:
             return _differ_arrays(expected, got, tolerance, axes)
-        case "list":
-            return _differ_lists(expected["items"], got["items"], tolerance, axes)
-        case "dict":
-            return _differ_dicts(expected["items"], got["items"], tolerance, axes)
-        case "json":
-            return _differ_json(expected["value"], got["value"], tolerance)
-    return f"it returned a {got['type']}, which is not expected here."
+        case Items(), Items() if expected.kind == got.kind:
+            return _differ_items(expected, got, tolerance, axes)
+        case Pairs(), Pairs():
+            return _differ_pairs(expected, got, tolerance, axes)
+        case Plain(), Plain():
+            return _differ_plain(expected.value, got.value, tolerance)
+    return _wrong_kind(expected, got)
 
 
-def _as_number(value: dict, other: dict) -> dict:
+def _as_number(value: Value, other: Value) -> Value:
     """A tensor without axes, where the other side is a plain number, counts as that number."""
-    if value["kind"] in ("tensor", "ndarray") and other["kind"] == "json":
-        if value["value"].ndim == 0:
-            return {"kind": "json", "value": value["value"].item()}
+    if isinstance(value, Array) and isinstance(other, Plain) and value.value.ndim == 0:
+        return Plain(value.value.item())
     return value
 
 
-def describe(value: dict) -> str:
+def describe(value: Value | None) -> str:
     """ "a float32 tensor of shape (2, 3)", "None", "the number 3"."""
-    match value["kind"]:
-        case "tensor":
-            return f"a {value['dtype']} tensor of shape {tuple(value['value'].shape)}"
-        case "ndarray":
-            return f"a {value['dtype']} numpy array of shape {tuple(value['value'].shape)}"
-        case "json" if value["value"] is None:
+    match value:
+        case Array(kind="tensor"):
+            return f"a {value.dtype} tensor of shape {tuple(value.value.shape)}"
+        case Array():
+            return f"a {value.dtype} NumPy array of shape {tuple(value.value.shape)}"
+        case Plain(value=None) | None:
             return "None"
-        case "json":
-            return f"`{value['value']!r}`"
-        case "list":
-            return f"a list or tuple of {len(value['items'])}"
-        case "dict":
-            return f"a dict with {', '.join(value['items']) or 'no keys'}"
-    return f"a {value['type']}"
+        case Plain():
+            return f"`{_quoted(value.value)}`"
+        case Items():
+            return f"{WORDS[value.kind]} of {len(value.items)}{' and more' if value.more else ''}"
+        case Pairs():
+            keys = ", ".join(_quoted(k.value) for k, _ in value.items if isinstance(k, Plain))
+            return f"a dict with {keys or 'no keys'}"
+        case Other():
+            return f"a {value.type}"
+    raise TypeError(f"no value: {value!r}")
 
 
-def _wrong_kind(expected: dict, got: dict) -> str:
+def _quoted(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+
+
+def _wrong_kind(expected: Value, got: Value) -> Difference:
     hint = ""
-    if got == {"kind": "json", "value": None}:
+    if isinstance(got, Plain) and got.value is None:
         hint = " Is a `return` missing?"
-    elif got["kind"] == "ndarray" and expected["kind"] == "tensor":
-        hint = " Keep to torch, or end with `torch.from_numpy`."
-    return f"it returned {describe(got)}, expected {describe(expected)}.{hint}"
+    elif isinstance(got, Array) and isinstance(expected, Array):
+        torch = expected.kind == "tensor"
+        library, end = ("torch", "torch.from_numpy") if torch else ("NumPy", ".numpy()")
+        hint = f" Keep to {library}, or end with `{end}`."
+    kind = "container" if isinstance(expected, Items) and isinstance(got, Items) else "type"
+    return Difference(kind, f"it returned {describe(got)}, expected {describe(expected)}.{hint}")
 
 
-def _differ_lists(expected: list, got: list, tolerance: Tolerance, axes: str) -> str | None:
-    if len(expected) != len(got):
-        return f"it returned {len(got)} values, expected {len(expected)}."
-    for index, (want, have) in enumerate(zip(expected, got, strict=True)):
-        if text := differ(want, have, tolerance, axes):
-            return f"in value {index} of those returned, {text}"
+def _within(found: Difference, where: str, step: Any) -> Difference:
+    return Difference(found.kind, f"{where}, {found.text}", (step, *found.path))
+
+
+def _differ_items(want: Items, have: Items, tolerance: Tolerance, axes: str) -> Difference | None:
+    if want.kind == "set":
+        return _differ_sets(want, have)
+    if len(want.items) != len(have.items) or want.more != have.more:
+        counts = [f"{len(v.items)}{' and more' if v.more else ''}" for v in (have, want)]
+        return Difference("length", f"it gave {counts[0]} values, expected {counts[1]}.")
+    for index, (one, other) in enumerate(zip(want.items, have.items, strict=True)):
+        if found := differ(one, other, tolerance, axes):
+            return _within(found, f"in value {index} of those it gave", index)
     return None
 
 
-def _differ_dicts(expected: dict, got: dict, tolerance: Tolerance, axes: str) -> str | None:
-    if sorted(expected) != sorted(got):
-        return f"it returned {', '.join(got) or 'nothing'}, expected {', '.join(expected)}."
-    for name, want in expected.items():
-        if text := differ(want, got[name], tolerance, axes):
-            return f"for `{name}`, {text}"
+def _differ_sets(want: Items, have: Items) -> Difference | None:
+    wanted, given = (frozenset(map(repr, side.items)) for side in (want, have))
+    if wanted == given:
+        return None
+    lack = [describe(item) for item in want.items if repr(item) not in given]
+    extra = [describe(item) for item in have.items if repr(item) not in wanted]
+    told = [f"it lacks {lack[0]}"] if lack else []
+    told += [f"it has {extra[0]}, which does not belong"] if extra else []
+    return Difference("value", f"the set is another: {' and '.join(told)}.")
+
+
+def _differ_pairs(want: Pairs, have: Pairs, tolerance: Tolerance, axes: str) -> Difference | None:
+    wanted, given = ({_key(k): v for k, v in side.items} for side in (want, have))
+    if wanted.keys() != given.keys():
+        lack = ", ".join(sorted(key[1] for key in wanted.keys() - given.keys())[:5])
+        extra = ", ".join(sorted(key[1] for key in given.keys() - wanted.keys())[:5])
+        told = [f"it lacks the keys {lack}"] if lack else []
+        told += [f"it has the keys {extra}, which are not expected"] if extra else []
+        return Difference("keys", f"{' and '.join(told)}.")
+    for key, value in wanted.items():
+        if found := differ(value, given[key], tolerance, axes):
+            return _within(found, f"for {key[1]}", key[1])
     return None
 
 
-def _differ_json(expected: Any, got: Any, tolerance: Tolerance) -> str | None:
+def _key(value: Value) -> tuple[str, str]:
+    """A key by type and text: 1 and "1" are two."""
+    if isinstance(value, Plain):
+        return type(value.value).__name__, _quoted(value.value)
+    return value.kind, repr(value)
+
+
+def _differ_plain(expected: Any, got: Any, tolerance: Tolerance) -> Difference | None:
     numbers = all(type(v) in (int, float) for v in (expected, got))
-    if numbers:
+    if numbers and float in (type(expected), type(got)):
         close = np.isclose(got, expected, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
-        right = bool(close) if float in (type(expected), type(got)) else expected == got
+        right = bool(close)
     else:
         right = type(expected) is type(got) and expected == got
-    return None if right else f"it returned `{got!r}`, expected `{expected!r}`."
+    if right:
+        return None
+    kind = "value" if numbers or type(expected) is type(got) else "type"
+    hint = " Is a `return` missing?" if got is None else ""
+    text = f"it returned {describe(Plain(got))}, expected {describe(Plain(expected))}.{hint}"
+    return Difference(kind, text)
 
 
-def _differ_arrays(expected: dict, got: dict, tolerance: Tolerance, axes: str) -> str | None:
-    want, have = np.asarray(expected["value"]), np.asarray(got["value"])
-    if want.shape != have.shape:
+# --- arrays ---------------------------------------------------------------------------------------
+
+
+def _differ_arrays(want: Array, have: Array, tolerance: Tolerance, axes: str) -> Difference | None:
+    if want.value.shape != have.value.shape:
         words = f" ({axes})" if axes else ""
-        return f"the shape is {have.shape}, expected {want.shape}{words}."
-    if want.dtype.kind == "b" or have.dtype.kind == "b" or want.dtype.kind != have.dtype.kind:
-        if want.dtype.kind != have.dtype.kind:
-            return f"the dtype is {got['dtype']}, expected {expected['dtype']}."
-        wrong = want != have
-    elif want.dtype.kind in "iu":
-        wrong = want != have
-    else:
-        wrong = ~np.isclose(have, want, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
+        shapes = f"{have.value.shape}, expected {want.value.shape}{words}"
+        return Difference("shape", f"the shape is {shapes}.")
+    if found := _differ_dtypes(want, have):
+        return found
+    wrong = wrong_places(want, have, tolerance)
     if not wrong.any():
         return None
-    return _low_precision(want, have, expected, got) or _first_wrong(want, have, wrong, axes)
+    return Difference("value", _first_wrong(want.value, have.value, wrong, axes))
 
 
-def _low_precision(want: np.ndarray, have: np.ndarray, expected: dict, got: dict) -> str | None:
-    loose = LOW_PRECISION.get(got["dtype"])
-    if loose is None or got["dtype"] == expected["dtype"]:
+def wrong_places(want: Array, have: Array, tolerance: Tolerance) -> np.ndarray:
+    """Where two arrays of one shape differ, as booleans."""
+    one, other = want.value, have.value
+    if one.dtype.kind in "biu" and other.dtype.kind in "biu":
+        return one != other
+    close = np.isclose(other, one, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
+    return ~close
+
+
+def _differ_dtypes(want: Array, have: Array) -> Difference | None:
+    """Floats keep the dtype that is wanted, whole numbers may be of any width."""
+    kinds = want.value.dtype.kind, have.value.dtype.kind
+    if want.dtype == have.dtype or (kinds[0] in "iu" and kinds[1] in "iu"):
         return None
-    if not np.allclose(have, want, rtol=loose, atol=loose, equal_nan=True):
-        return None
-    return (
-        f"the values are right, but only to the precision of {got['dtype']}: "
-        f"return {expected['dtype']}."
-    )
+    told = f"return {want.dtype}, not {have.dtype}"
+    if kinds[0] == kinds[1] == "f":
+        loose = max(LOW_PRECISION.get(side.dtype, 1e-5) for side in (want, have))
+        if np.allclose(have.value, want.value, rtol=loose, atol=loose, equal_nan=True):
+            return Difference("precision", f"the values are right, but {told}.")
+        return Difference("dtype", f"the dtype is another ({told}), and the values differ too.")
+    return Difference("dtype", f"the dtype is {have.dtype}, expected {want.dtype}.")
 
 
 def _first_wrong(want: np.ndarray, have: np.ndarray, wrong: np.ndarray, axes: str) -> str:
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    words = [ONE.get(word, word) for word in axes.split()]
-    words = words if len(words) == want.ndim else [""] * want.ndim
-    place = ", ".join(f"{word} {i}".strip() for word, i in zip(words, index, strict=True))
-    text = f"first at [{place}]: yours is `{_show(have[index])}`, expected `{_show(want[index])}`"
+    at = place(index, axes)
+    text = f"first at {at}: yours is `{show(have[index])}`, expected `{show(want[index])}`"
     return f"{text}. {int(wrong.sum())} of {wrong.size} values differ."
 
 
-def _show(value: Any) -> str:
+def place(index: tuple[int, ...], axes: str) -> str:
+    """An index in the axes' words: "[batch 0, head 2]"."""
+    words = [ONE.get(word, word) for word in axes.split()]
+    words = words if len(words) == len(index) else [""] * len(index)
+    return f"[{', '.join(f'{word} {i}'.strip() for word, i in zip(words, index, strict=True))}]"
+
+
+def show(value: Any) -> str:
+    """A number as it is quoted."""
     return f"{value:.5g}" if np.asarray(value).dtype.kind in "fc" else str(value)
+
+
+def pairs_of_arrays(expected: Value | None, got: Value | None) -> Iterator[tuple[Array, Array]]:
+    """Arrays in the same places of two values of one form."""
+    match expected, got:
+        case Array(), Array():
+            yield expected, got
+        case Items(), Items():
+            for one, other in zip(expected.items, got.items, strict=False):
+                yield from pairs_of_arrays(one, other)
+        case Pairs(), Pairs():
+            given = {_key(k): v for k, v in got.items}
+            for key, value in expected.items:
+                yield from pairs_of_arrays(value, given.get(_key(key)))

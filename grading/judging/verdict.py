@@ -27,9 +27,12 @@ COLOURS = {"pass": "#2a9a4b", "partial": "#b87a00", "fail": "#e5534b"}
 class Verdict:
     """Points and the reason for them; points and explanation always come together.
 
-    status is one of STATUSES; misconception a name from the exercise, or None.
+    status is one of STATUSES; misconceptions are names from the exercise: two where two come
+    together, none where nothing has a name.
     details are further sentences (what differs first, which parts are earned); link is a page of
-    the book with its anchor, "05_attention.html#attention-scale", or None.
+    the book with its anchor, "05_attention.html#attention-scale", or None. inherited is the earlier
+    function that the misconception comes from; cause says what the message rests on: "named",
+    "property", "explained" or "difference".
     """
 
     exercise: str
@@ -38,19 +41,35 @@ class Verdict:
     max_score: float
     status: str
     message: str
-    misconception: str | None = None
+    misconceptions: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     link: str | None = None
+    inherited: str | None = None
+    cause: str | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status {self.status!r}: one of {', '.join(STATUSES)}")
 
+    @property
+    def misconception(self) -> str | None:
+        """The names in one text; None where there is none."""
+        return " + ".join(self.misconceptions) or None
+
     def record(self, student: str, unit: str) -> dict[str, Any]:
         """The object that `--json` writes, one an exercise and student."""
         fields = asdict(self)
         fields |= {"score": float(self.score), "max_score": float(self.max_score)}
-        names = ("exercise", "score", "max_score", "status", "misconception", "message")
+        fields["misconception"] = self.misconception
+        names = (
+            "exercise",
+            "score",
+            "max_score",
+            "status",
+            "misconception",
+            "message",
+            "inherited",
+        )
         return {"student": student, "unit": unit, **{name: fields[name] for name in names}}
 
     def text(self) -> str:

@@ -6,12 +6,14 @@ graded notebook needs, so they import nothing else of it.
 
 from grading.kernel.calls import one_thread, record, run
 from grading.kernel.files import dumps, load, loads, save, stem
-from grading.kernel.values import MAX_ARRAY_BYTES, encode
+from grading.kernel.values import MAX_ARRAY_BYTES, RandomState, decode, encode
 from grading.kernel.watch import cover
 
 __all__ = [
     "MAX_ARRAY_BYTES",
+    "RandomState",
     "cover",
+    "decode",
     "dumps",
     "encode",
     "load",

@@ -7,27 +7,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy import array_equal
 
 from grading.kernel.files import load, save, stem
-from grading.kernel.values import MAX_ARRAY_BYTES, encode
+from grading.kernel.values import MAX_ARRAY_BYTES, decode, encode, same
 from grading.kernel.watch import watch
 
 
 def run(request: Mapping[str, Any], answer: Any) -> dict[str, Any]:
     """Call `answer` on every case of a request; return the evidence: arrays and JSON values only.
 
-    request   {"exercise", "drive", "forbids", "cases": [{input name: array or JSON value}]}
-    evidence  {"exercise", "cases": [{"output", "error", "mutated", "forbidden"}]}
+    request   {"exercise", "drive", "arrays", "forbids", "twice", "cases": [{name: tree}]}, trees as
+              `values` has them; `drive` is the name of a function, "module:function"
+    evidence  {"exercise", "cases": [{"output", "error", "mutated", "forbidden"}], "again"}; `again`
+              is the first case once more behind the others, None where `twice` is not set
     """
-    drive = _find_drive(request["drive"])
+    drive = find_drive(request["drive"])
     budget = [MAX_ARRAY_BYTES]
-    forbids = request["forbids"]
     with one_thread():
-        cases = [_run_case(drive, answer, case, forbids, budget) for case in request["cases"]]
-    return {"exercise": request["exercise"], "cases": cases}
+        cases = [_run_case(drive, answer, case, request, budget) for case in request["cases"]]
+        again = None
+        if request["twice"] and cases:
+            again = _run_case(drive, answer, request["cases"][0], request, [MAX_ARRAY_BYTES])
+    return {"exercise": request["exercise"], "cases": cases, "again": again}
 
 
 @contextmanager
@@ -41,43 +43,32 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _find_drive(name: str) -> Callable:
-    if name == "call":
-        return lambda answer, **inputs: answer(*inputs.values())
+def find_drive(name: str) -> Callable:
+    """The function that a request names: "module:function"."""
     module, function = name.split(":")
     return getattr(importlib.import_module(module), function)
 
 
-def _run_case(drive, answer, case, forbids, budget) -> dict[str, Any]:
-    given = {name: _as_tensor(value) for name, value in case.items()}
-    kept = {name: value.clone() for name, value in given.items() if isinstance(value, torch.Tensor)}
+def _run_case(drive, answer, case, request, budget) -> dict[str, Any]:
+    given, kept = ({n: decode(v, request["arrays"]) for n, v in case.items()} for _ in range(2))
     entry: dict[str, Any] = {"output": None, "error": None}
-    with watch(forbids, answer) as forbidden:
+    with watch(request["forbids"], answer) as forbidden:
         try:
+            if answer is None:  # a run cell has made nothing yet
+                raise NotImplementedError
             output = drive(answer, **given)
             entry["output"] = encode(output, budget)
         except KeyboardInterrupt:
             raise  # the grader's time limit, or the learner's stop button
         except BaseException as error:
             entry["error"] = _describe(error)
-    entry["mutated"] = [name for name, old in kept.items() if not _same(given[name], old)]
+    entry["mutated"] = [name for name, old in kept.items() if not same(given[name], old)]
     entry["forbidden"] = sorted(forbidden)
     return entry
 
 
-def _as_tensor(value: Any) -> Any:
-    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-
-
-def _same(now: torch.Tensor, then: torch.Tensor) -> bool:
-    # By numpy: learners have been seen to replace the comparisons of tensors.
-    return now.dtype == then.dtype and array_equal(
-        now.detach().numpy(), then.numpy(), equal_nan=True
-    )
-
-
 def _describe(error: BaseException) -> dict[str, Any]:
-    """Type, message and the learner's own last line; never the grader's frames."""
+    """Type and its bases, message and the learner's own last line; never the grader's frames."""
     ours = str(Path(__file__).parent)
     frames = [
         frame
@@ -86,6 +77,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
     ]
     return {
         "type": type(error).__name__,
+        "bases": [base.__name__ for base in type(error).__mro__[1:-1]][:10],
         "message": str(error)[:500],
         "line": frames[-1].line if frames else None,
         "function": frames[-1].name if frames else None,

@@ -100,6 +100,10 @@ class ExecuteAndJudge(NbGraderPreprocessor):
 
     seed = Int(submission.SEED, help="of the inputs drawn").tag(config=True)
 
+    inherited_points = Bool(
+        True, help="points for a piece that only inherits an earlier mistake"
+    ).tag(config=True)
+
     def preprocess(self, nb: NotebookNode, resources: dict):
         """Run and judge one notebook; each check cell ends with its verdict as only output."""
         unit = load_unit(resources["nbgrader"]["assignment"])
@@ -108,9 +112,10 @@ class ExecuteAndJudge(NbGraderPreprocessor):
             refuse(nb, unit, str(reason), book)
             return nb, resources
         limits = Limits(cap_seconds=self.cap_seconds, memory_mb=self.memory_mb)
-        _, ran = run_and_judge(nb, unit, self.seed, book, limits, self.trusted)
+        carry = self.inherited_points
+        _, ran = run_and_judge(nb, unit, self.seed, book, limits, self.trusted, carry)
         submission.note(nb, ran.problems)
         self.log.info("Sandbox: %s", ran.sandbox)
-        for problem in ran.problems:
+        for problem in [*ran.problems, *ran.to_look_at]:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], problem)
         return nb, resources

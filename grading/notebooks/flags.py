@@ -12,7 +12,6 @@ from nbformat import NotebookNode
 from grading.course.unit import Unit
 
 LONGEST = 100_000  # characters of a cell that are looked at
-MARK = "To look at: "  # how these remarks begin; learners are not told them
 
 # How the remark goes on, and the regular expressions that call for it.
 SIGNS = {
@@ -73,7 +72,7 @@ def remarks(notebook: NotebookNode, unit: Unit) -> list[str]:
         for words, pattern in signs.items():
             if words not in found and pattern.search(cell.source[:LONGEST]):
                 found[words] = number
-    return [f"{MARK}the code {words} (cell {number})." for words, number in found.items()]
+    return [f"To look at: the code {words} (cell {number})." for words, number in found.items()]
 
 
 @cache

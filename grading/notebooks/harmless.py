@@ -2,6 +2,7 @@
 
 import re
 
+# HTML and entities, links of every kind, and what MathJax has to make links, styles and macros.
 ACTIVE = re.compile(
     r"<[A-Za-z/!?]|&[#\w]|\][(:\[]"
     r"|\\(href|url|require|style|class|cssId|data|mmlToken|unicode|def|edef|gdef|xdef|let|futurelet"

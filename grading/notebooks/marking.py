@@ -15,16 +15,20 @@ from nbformat import NotebookNode
 from grading import kernel
 from grading.course.errors import CourseError
 from grading.course.exercise import Exercise
+from grading.course.given import given_files
 from grading.course.unit import Unit
-from grading.judging.judge import judge, make_request, verdict
+from grading.judging.judge import judge, verdict
+from grading.judging.trial import trial
 from grading.judging.verdict import REFUSED, Verdict
 from grading.notebooks import flags
+from grading.notebooks.mend import seed_in
 from grading.sandbox import Limits, kernelspec
 from grading.sandbox.session import Cell, Ran, run_cells
 
 # What a learner's outputs may hold. Formgrader shows them in the instructor's browser, where a
 # script in HTML or SVG would act with the instructor's rights.
 SHOWN_TYPES = ("text/plain", "image/png", "image/jpeg")
+UNCHECKED = ("missing", "error", "timeout")  # nothing is known of what they misunderstand
 LONGEST = 1500  # characters of a message
 
 
@@ -35,10 +39,10 @@ def run_and_judge(
     book: str,
     limits: Limits | None = None,
     trusted: bool = False,
+    carry: bool = True,
 ) -> tuple[list[Verdict], Ran]:
     """Run a mended notebook and judge every exercise; outputs and verdicts go into the notebook."""
-    limits = limits or Limits()
-    remarks = flags.remarks(notebook, unit)
+    limits = _for_unit(limits or Limits(), unit)
     ran = run_cells(cells_to_run(notebook, unit, limits), _requests(unit, seed), limits, trusted)
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
@@ -48,11 +52,12 @@ def run_and_judge(
     notebook.metadata["course_sandbox"] = ran.sandbox
     verdicts: list[Verdict] = []
     for exercise in unit.exercises:
-        shown = {v.exercise: v.misconception for v in verdicts if v.status != "missing"}
-        said = _judge_exercise(notebook, exercise, seed, ran, shown)
+        shown = {v.exercise: v.misconceptions for v in verdicts if v.status not in UNCHECKED}
+        drawn = seed_in(notebook) if exercise.is_decision else seed
+        said = _judge_exercise(notebook, exercise, drawn, ran, shown, carry)
         verdicts.append(said)
         write_verdict(notebook, exercise, said, book)
-    ran.problems += remarks
+    ran.to_look_at += flags.remarks(notebook, unit)
     return verdicts, ran
 
 
@@ -72,36 +77,49 @@ def _name_kernel(notebook: NotebookNode) -> None:
 
 
 def cells_to_run(notebook: NotebookNode, unit: Unit, limits: Limits) -> list[Cell]:
-    """The code cells but for demonstrations, each with the seconds that its exercise allows."""
+    """The code cells but for demonstrations, each with the seconds that its exercise allows.
+
+    A cell tagged "run" makes what the next check looks at, and has that exercise's seconds.
+    """
     seconds = {e.answer_id: e.seconds for e in unit.exercises}
-    seconds |= {e.grade_id: e.seconds for e in unit.exercises}
-    checks = {e.grade_id for e in unit.exercises}
-    cells = []
-    for index, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code" and "demo" not in cell.metadata.get("tags", []):
-            key = _grade_id(cell)
-            allowed = min(seconds.get(key, limits.cell_seconds), limits.cap_seconds)
+    checks = {e.grade_id: e.seconds for e in unit.exercises}
+    cells, ahead = [], limits.cell_seconds  # from the end: the seconds of the next check
+    for index, cell in reversed(list(enumerate(notebook.cells))):
+        key, tags = _grade_id(cell), cell.metadata.get("tags", [])
+        ahead = checks.get(key, ahead)
+        if cell.cell_type == "code" and "demo" not in tags:
+            own = ahead if "run" in tags else limits.cell_seconds
+            allowed = min({**seconds, **checks}.get(key, own), limits.cap_seconds)
             cells.append(Cell(index, cell.source, allowed, key if key in checks else None))
-    return cells
+    return cells[::-1]
+
+
+def _for_unit(limits: Limits, unit: Unit) -> Limits:
+    """The limits with time for the unit's long exercises, training runs of minutes."""
+    long = sum(e.seconds for e in unit.exercises if e.seconds > limits.cell_seconds)
+    return replace(limits, total_seconds=limits.total_seconds + 2 * long)
 
 
 @lru_cache(maxsize=32)
 def _requests(unit: Unit, seed: int) -> dict[str, bytes]:
-    """The inputs of all checks as files; the same for the whole class."""
-    files = {}
+    """The inputs of all checks and the pieces of earlier units as files; the same for the whole
+    class. A decision's have no inputs, whoever it was drawn for."""
+    files = dict(given_files(unit))
     for exercise in unit.exercises:
-        text, arrays = kernel.dumps(make_request(exercise, tuple(exercise.draw(seed))))
+        text, arrays = kernel.dumps(trial(exercise, seed).request)
         name = kernel.stem(exercise.id)
         files |= {f"{name}.json": text.encode(), f"{name}.npz": arrays}
     return files
 
 
-def _judge_exercise(notebook, exercise: Exercise, seed: int, ran: Ran, shown) -> Verdict:
+def _judge_exercise(
+    notebook, exercise: Exercise, seed: int, ran: Ran, shown, carry: bool
+) -> Verdict:
     if exercise.grade_id not in ran.evidence:
         return _presentable(_no_evidence(notebook, exercise, ran))
     try:
         evidence = kernel.loads(*ran.evidence[exercise.grade_id])
-        return _presentable(judge(exercise, seed, evidence, shown))
+        return _presentable(judge(exercise, seed, evidence, shown, carry))
     except Exception as error:  # evidence that the learner's process forged or cut off
         text = f"The result cannot be read: {type(error).__name__}: {error}"
         return _presentable(verdict(exercise, 0, "refused", text[:500]))

@@ -32,6 +32,7 @@ def mend(notebook: NotebookNode, unit: Unit) -> NotebookNode:
     that it can run nothing in the browser of whoever grades.
     """
     mended = blank(unit)
+    mended.metadata["course"] = {**mended.metadata.get("course", {}), "learner": seed_in(notebook)}
     released = {key(cell): cell for cell in mended.cells}
     cells: list[NotebookNode] = []
     used: set[str] = set()
@@ -49,6 +50,13 @@ def mend(notebook: NotebookNode, unit: Unit) -> NotebookNode:
     for index, cell in enumerate(cells):
         cell.id = cell.get("id") or f"extra-{index}"
     return mended
+
+
+def seed_in(notebook: NotebookNode) -> int:
+    """The seed of a learner's own decisions, which `course start` writes into their notebooks."""
+    fields = notebook.metadata.get("course")
+    seed = fields.get("learner", 0) if isinstance(fields, dict) else 0
+    return seed if type(seed) is int and 0 <= seed < 2**31 else 0
 
 
 def key(cell: NotebookNode) -> str:

@@ -1,6 +1,7 @@
 """From bytes to a notebook, and which unit it belongs to."""
 
 import json
+from pathlib import PurePath
 
 import nbformat
 from nbformat import NotebookNode
@@ -39,9 +40,11 @@ def read_notebook(data: bytes | None, reason: str = "") -> NotebookNode:
 
 
 def unit_of(name: str, data: bytes) -> str:
-    """The unit a notebook belongs to, by its file name or else by the checks in it."""
+    """The unit a notebook belongs to: by its own metadata, its file name, or the checks in it."""
+    if (slug := _named_inside(data)) in unit_slugs():
+        return slug
     for slug in unit_slugs():
-        if _letters(slug) in _letters(name):
+        if _letters(slug) == _letters(PurePath(name).stem):
             return slug
     text = data.decode("utf-8", errors="replace")
     for slug in unit_slugs():
@@ -49,6 +52,14 @@ def unit_of(name: str, data: bytes) -> str:
             return slug
     known = ", ".join(unit_slugs())
     raise Unreadable(f"{name} is no notebook of this course. Units: {known}.")
+
+
+def _named_inside(data: bytes) -> str | None:
+    try:
+        fields = json.loads(data)["metadata"]["course"]
+        return str(fields["unit"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _letters(name: str) -> str:

@@ -6,11 +6,13 @@ writes `exercises/NN_slug/NN_slug.ipynb`.
 """
 
 import ast
+import hashlib
 import logging
 import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import jupytext
@@ -136,6 +138,7 @@ def source_notebook(unit: Unit) -> NotebookNode:
     _number(cells)
     cells.insert(1, opening.cell(unit.slug))  # behind the heading, and behind the numbering
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    metadata["course"] = {"unit": unit.slug}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
@@ -153,7 +156,7 @@ def _answer_cell(unit: Unit, exercise: Exercise) -> NotebookNode:
 
 
 def _check_cell(exercise: Exercise) -> NotebookNode:
-    source = f'check("{exercise.id}", {exercise.callable})'
+    source = f'check("{exercise.id}", {exercise.checks or exercise.callable})'
     return _nbgrader_cell(source, grade_id=exercise.grade_id, grade=True, points=exercise.points)
 
 
@@ -179,29 +182,60 @@ def facts(unit: Unit, exercise_id: str) -> str:
     e = unit.by_id[exercise_id]
     chapter = f"../../book/{unit.slug}.md#{e.link}"
     points = f"{e.points:g} point{'' if e.points == 1 else 's'}"
-    return f"*{e.minutes} minutes · {e.difficulty} · {points} · [read about it]({chapter})*"
+    line = f"*{e.minutes} minutes · {e.difficulty} · {points} · [read about it]({chapter})*"
+    return "\n\n".join([line, *_rules(e)])
+
+
+def _rules(exercise: Exercise) -> list[str]:
+    """What the judge asks beside the docstring: no rule that the text does not say."""
+    if not exercise.forbids:
+        return []
+    names = [name.removesuffix(".__init__").removesuffix(".__call__") for name in exercise.forbids]
+    listed = " or ".join(f"`{name}`" for name in names)
+    return [f"Write it out yourself: an answer that calls {listed} earns no points."]
 
 
 def _number(cells: list[NotebookNode]) -> None:
-    """Ids that depend on the text's structure alone, so that a second release changes nothing."""
-    for index, cell in enumerate(cells):
+    """Ids that depend on each cell's own text: a cell that is put in shifts no other's."""
+    seen: Counter[str] = Counter()
+    for cell in cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-        cell.id = grade_id.replace("_", "-") if grade_id else f"cell-{index:02d}"
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:10]
+        seen[digest] += 1
+        again = f"-{seen[digest]}" if seen[digest] > 1 else ""
+        cell.id = grade_id.replace("_", "-") if grade_id else f"{cell.cell_type}-{digest}{again}"
 
 
 def with_gap(source: str) -> str:
-    """Mark the body after the docstring as the answer; nbgrader's release step takes it out."""
-    if BEGIN in source:  # a class, say, whose author marked the gap
+    """Mark each body behind its docstring as the answer: nbgrader's release step takes it out.
+
+    A function has one gap, a class one in each of its methods; where the author has marked gaps
+    already, those are taken.
+    """
+    if BEGIN in source:
         return source
     node = ast.parse(source).body[0]
-    if not isinstance(node, ast.FunctionDef):
-        raise CourseError(f"The answer {source.splitlines()[0]!r} needs {BEGIN} and {END} lines.")
+    functions = [node] if isinstance(node, ast.FunctionDef) else _methods(node)
+    if not functions:
+        raise CourseError(f"The answer {source.splitlines()[0]!r} has no function to write.")
+    lines = source.splitlines()
+    for function in reversed(functions):  # from below, so that the numbers above stay true
+        _mark(lines, function)
+    return "\n".join(lines)
+
+
+def _methods(node: ast.stmt) -> list[ast.FunctionDef]:
+    inside = node.body if isinstance(node, ast.ClassDef) else []
+    return [inner for inner in inside if isinstance(inner, ast.FunctionDef)]
+
+
+def _mark(lines: list[str], node: ast.FunctionDef) -> None:
     body = node.body[1:] if ast.get_docstring(node) else node.body
     if not body:
         raise CourseError(f"The answer {node.name!r} has no body beside its docstring.")
-    lines = source.splitlines()
-    first = body[0].lineno - 1
-    while first > node.body[0].end_lineno and lines[first - 1].lstrip().startswith("#"):
+    first, last = body[0].lineno - 1, body[-1].end_lineno
+    top = node.body[0].end_lineno if ast.get_docstring(node) else node.lineno
+    while first > top and lines[first - 1].lstrip().startswith("#"):
         first -= 1  # comments above the first statement belong to the answer
     indent = " " * body[0].col_offset
-    return "\n".join([*lines[:first], indent + BEGIN, *lines[first:], indent + END])
+    lines[first:last] = [indent + BEGIN, *lines[first:last], indent + END]

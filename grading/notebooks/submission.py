@@ -9,7 +9,6 @@ from nbformat import NotebookNode
 
 from grading.course.unit import load_unit
 from grading.judging.verdict import Verdict
-from grading.notebooks import flags
 from grading.notebooks.marking import refuse, run_and_judge
 from grading.notebooks.mend import blank, mend
 from grading.notebooks.read import Unreadable, read_notebook
@@ -56,11 +55,13 @@ def grade_submission(
     *,
     limits: Limits = LIMITS,
     trusted: bool = False,
+    carry: bool = True,
 ) -> Graded:
     """Run and judge one submission; `data` is None where there is none, for this `reason`.
 
     Raises CourseError where this machine has no sandbox and nobody said `trusted`.
 
+    `carry` says whether a piece that only inherits an earlier mistake earns its points.
     `book` is the address of the book's chapters as the judged notebook will see it; `remarks` are
     those of collecting.
     """
@@ -69,7 +70,7 @@ def grade_submission(
     problems, ran = list(remarks), Ran()
     try:
         notebook = mend(read_notebook(data, reason), unit)
-        verdicts, ran = run_and_judge(notebook, unit, seed, book, limits, trusted)
+        verdicts, ran = run_and_judge(notebook, unit, seed, book, limits, trusted, carry)
         problems += ran.problems
     except Unreadable as error:
         notebook = blank(unit)
@@ -82,7 +83,7 @@ def grade_submission(
         unit.slug,
         tuple(verdicts),
         text,
-        tuple(problems),
+        (*problems, *ran.to_look_at),
         time.monotonic() - start,
         ran.sandbox,
         ran.seconds,
@@ -94,7 +95,7 @@ def grade_submission(
 
 def note(notebook: NotebookNode, remarks: Iterable[str]) -> None:
     """Leave remarks on the whole submission where the learner's feedback page finds them."""
-    told = [remark for remark in remarks if not remark.startswith(flags.MARK)]
+    told = list(remarks)
     if told:
         before = notebook.metadata.get("course", {}).get("remarks", [])
-        notebook.metadata["course"] = {"remarks": [*before, *told]}
+        notebook.metadata.setdefault("course", {})["remarks"] = [*before, *told]

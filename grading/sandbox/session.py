@@ -32,7 +32,8 @@ class Cell:
 @dataclass
 class Ran:
     """What came back: outputs by cell, evidence (JSON text, npz bytes) by exercise, why cells were
-    cut short, CPU seconds of the cells, and the sandbox it was in."""
+    cut short, CPU seconds of the cells, and the sandbox it was in; problems that everybody is told,
+    and what an instructor alone may want to look at."""
 
     outputs: dict[int, list] = field(default_factory=dict)
     evidence: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Ran:
     sandbox: str = ""
     output_bytes: int = 0
     problems: list[str] = field(default_factory=list)
+    to_look_at: list[str] = field(default_factory=list)
 
 
 def run_cells(

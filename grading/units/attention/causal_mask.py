@@ -63,81 +63,76 @@ MISCONCEPTIONS = (
         "True and False have changed places: in this course True means that a query may attend, "
         "and here it marks the future.",
         "attention-causal-mask",
-        ((f"return {SIZES}{LOWER}", f"return ~{SIZES}{LOWER}"),),
+        {f"return {SIZES}{LOWER}": f"return ~{SIZES}{LOWER}"},
     ),
     Misconception(
         "upper-triangle",
         "This keeps the upper triangle: each position sees itself and everything after it, and "
         "nothing before. A causal model looks back.",
         "attention-causal-mask",
-        ((LOWER, ".triu(diagonal=kv_seq - q_seq)"),),
+        {LOWER: ".triu(diagonal=kv_seq - q_seq)"},
     ),
     Misconception(
         "diagonal-dropped",
         "No position sees itself, and the first one sees nothing at all. A token may look at "
         "itself: what must stay hidden is the next one.",
         "attention-causal-mask",
-        ((LOWER, ".tril(diagonal=kv_seq - q_seq - 1)"),),
+        {LOWER: ".tril(diagonal=kv_seq - q_seq - 1)"},
     ),
     Misconception(
         "leaks-one-token",
         "Every position also sees the one after it, which is the very token it has to predict. "
         "The loss would fall, and the model would have learnt to peek.",
         "attention-causal-mask",
-        ((LOWER, ".tril(diagonal=kv_seq - q_seq + 1)"),),
+        {LOWER: ".tril(diagonal=kv_seq - q_seq + 1)"},
     ),
     Misconception(
         "queries-taken-as-first",
         "The queries are treated as the first of the positions. They are the last: with a cache, "
         "everything before them has been computed and may be seen.",
         "attention-causal-mask",
-        ((LOWER, ".tril()"),),
+        {LOWER: ".tril()"},
     ),
     Misconception(
         "offset-the-wrong-way",
         "The diagonal is moved the wrong way, so that with more keys than queries the queries see "
         "almost nothing: they stand after the cached positions and see all of those.",
         "attention-causal-mask",
-        ((LOWER, ".tril(diagonal=q_seq - kv_seq)"),),
+        {LOWER: ".tril(diagonal=q_seq - kv_seq)"},
     ),
     Misconception(
         "keys-ignored",
         "The mask is always q_seq by q_seq. Where there are more keys than queries it needs one "
         "column for every key.",
         "attention-causal-mask",
-        ((DEFAULT, "kv_seq = q_seq"),),
+        {DEFAULT: "kv_seq = q_seq"},
     ),
     Misconception(
         "keys-in-rows",
         "Rows and columns have changed places: a row belongs to a query and says which keys that "
         "query may look at.",
         "attention-causal-mask",
-        ((f"return {SIZES}{LOWER}", f"return {SIZES}{LOWER}.T"),),
+        {f"return {SIZES}{LOWER}": f"return {SIZES}{LOWER}.T"},
     ),
     Misconception(
         "everything-visible",
         "Every query may attend to every key, the future included: nothing is hidden yet.",
         "attention-causal-mask",
-        ((LOWER, ""),),
+        {LOWER: ""},
     ),
     Misconception(
         "numbers-instead-of-booleans",
         "The pattern is right, but the mask holds the numbers 1.0 and 0.0: with those, `~mask` "
         "fails and `mask & other` too. Make it boolean.",
         "attention-mask-before-softmax",
-        (("dtype=torch.bool", "dtype=torch.float32"),),
+        {"dtype=torch.bool": "dtype=torch.float32"},
     ),
     Misconception(
         "zeros-and-minus-infinity",
         "This is the other kind of mask, 0 and -inf to be added to the scores. Both exist; in "
         "this course a mask is boolean, so that masks combine with `&`.",
         "attention-mask-before-softmax",
-        (
-            (
-                f"return {SIZES}{LOWER}",
-                f'return torch.where({SIZES}{LOWER}, 0.0, float("-inf"))',
-            ),
-        ),
+        {f"return {SIZES}{LOWER}": f'return torch.where({SIZES}{LOWER}, 0.0, float("-inf"))'},
     ),
 )
 
@@ -151,9 +146,9 @@ EXERCISE = Exercise(
     link="attention-causal-mask",
     cases=cases,
     misconceptions=MISCONCEPTIONS,
-    alternatives={
-        "by_comparing_positions": by_comparing_positions,
-        "row_by_row": row_by_row,
-        "last_rows_of_the_square": last_rows_of_the_square,
-    },
+    alternatives=(
+        by_comparing_positions,
+        row_by_row,
+        last_rows_of_the_square,
+    ),
 )

@@ -1,8 +1,5 @@
 """Fresh inputs for the exercises: float32 arrays, and boolean masks (True = may attend)."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.random import Generator
 
@@ -53,10 +50,3 @@ def loud_hidden_keys(rng: Generator) -> tuple[dict[str, np.ndarray], np.ndarray]
     inputs["q"][0, 0, 0] = 6
     inputs["k"][0, 0] = signs * (np.abs(inputs["k"][0, 0]) + 8)
     return inputs, mask
-
-
-def arrays(outputs: Sequence[Any]) -> list[np.ndarray]:
-    """The outputs, for a property that needs all of them to be arrays; else TypeError."""
-    if not all(isinstance(output, np.ndarray) for output in outputs):
-        raise TypeError("a property compares arrays only")
-    return list(outputs)

@@ -61,77 +61,77 @@ MISCONCEPTIONS = (
         "The shape is right, but the numbers were only counted off anew: one position now holds "
         "several positions of a single head. Bring heads beside head_dim first.",
         "attention-split-merge",
-        ((CALL, "x.reshape(x.shape[0], x.shape[2], -1)"),),
+        {CALL: "x.reshape(x.shape[0], x.shape[2], -1)"},
     ),
     Misconception(
         "seq-and-head-dim-swapped",
         "The wrong two axes were swapped before the reshape. heads has to come to stand right "
         "before head_dim, and for that it changes places with seq.",
         "attention-split-merge",
-        ((CALL, "x.transpose(2, 3).reshape(x.shape[0], x.shape[2], -1)"),),
+        {CALL: "x.transpose(2, 3).reshape(x.shape[0], x.shape[2], -1)"},
     ),
     Misconception(
         "heads-and-head-dim-swapped",
         "heads and head_dim were swapped before the reshape, which then counts off the numbers "
         "across positions. Swap heads and seq: only then do a position's heads lie together.",
         "attention-split-merge",
-        ((CALL, "x.transpose(1, 3).reshape(x.shape[0], x.shape[2], -1)"),),
+        {CALL: "x.transpose(1, 3).reshape(x.shape[0], x.shape[2], -1)"},
     ),
     Misconception(
         "positions-joined-with-features",
         "seq and head_dim were joined into one axis, so each head has a single long vector and the "
         "positions are gone. What has to be joined are heads and head_dim.",
         "attention-split-merge",
-        ((CALL, "x.flatten(-2)"),),
+        {CALL: "x.flatten(-2)"},
     ),
     Misconception(
         "features-shuffled-together",
         "The heads are shuffled like two halves of a pack of cards: feature 0 of each head, then "
         "feature 1 of each. They belong one after another, head 0 first.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("(heads head_dim)", "(head_dim heads)")),),
+        {PATTERN: PATTERN.replace("(heads head_dim)", "(head_dim heads)")},
     ),
     Misconception(
         "stacked-along-the-sequence",
         "The heads are put one after another along the sequence, so there are more positions than "
         "tokens. Each position keeps its place and gets wider.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("seq (heads head_dim)", "(heads seq) head_dim")),),
+        {PATTERN: PATTERN.replace("seq (heads head_dim)", "(heads seq) head_dim")},
     ),
     Misconception(
         "heads-averaged",
         "The heads are averaged, and what one head found is blurred with the others. Side by side "
         "nothing is lost; mixing them is the output projection's work.",
         "attention-output-projection",
-        ((CALL, "x.mean(dim=1)"),),
+        {CALL: "x.mean(dim=1)"},
     ),
     Misconception(
         "heads-added",
         "The heads are added up, and what each of them found can no longer be told apart. Side by "
         "side nothing is lost; mixing them is the output projection's work.",
         "attention-output-projection",
-        ((CALL, "x.sum(dim=1)"),),
+        {CALL: "x.sum(dim=1)"},
     ),
     Misconception(
         "positions-last",
         "The features come before the positions. Everything outside attention expects batch, seq, "
         "d_model.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("seq (heads head_dim)", "(heads head_dim) seq")),),
+        {PATTERN: PATTERN.replace("seq (heads head_dim)", "(heads head_dim) seq")},
     ),
     Misconception(
         "heads-not-joined",
         "The axes are in the right order, but heads and head_dim are still two: join them into "
         "one of size d_model.",
         "attention-split-merge",
-        ((PATTERN, PATTERN.replace("seq (heads head_dim)", "seq heads head_dim")),),
+        {PATTERN: PATTERN.replace("seq (heads head_dim)", "seq heads head_dim")},
     ),
     Misconception(
         "view-after-transpose",
         "`view` needs numbers that lie in order in memory, and `transpose` only changes how they "
         "are read: use `reshape`, which copies where it must.",
         "attention-split-merge",
-        ((CALL, "x.transpose(1, 2).view(x.shape[0], x.shape[2], -1)"),),
+        {CALL: "x.transpose(1, 2).view(x.shape[0], x.shape[2], -1)"},
     ),
 )
 
@@ -145,9 +145,9 @@ EXERCISE = Exercise(
     link="attention-split-merge",
     cases=cases,
     misconceptions=MISCONCEPTIONS,
-    alternatives={
-        "transpose_then_reshape": transpose_then_reshape,
-        "concatenated": concatenated,
-        "head_by_head": head_by_head,
-    },
+    alternatives=(
+        transpose_then_reshape,
+        concatenated,
+        head_by_head,
+    ),
 )

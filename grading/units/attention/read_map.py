@@ -37,6 +37,8 @@ def _maps(rng, n_layers: int, heads: int, seq: int) -> np.ndarray:
     sink = rng.uniform(0.1, 0.7, size=(n_layers, heads, seq, 1))
     sink[rng.integers(n_layers), rng.integers(heads)] = rng.uniform(0.95, 0.999, size=(seq, 1))
     sink[rng.integers(n_layers), rng.integers(heads)] = 1.0
+    # One head parks a single row and reads with all others.
+    sink[rng.integers(n_layers), rng.integers(heads), rng.integers(seq)] = 0.97
     maps = seen / np.maximum(seen.sum(-1, keepdims=True), 1e-9) * (1 - sink)
     maps[..., 0] = 1 - maps[..., 1:].sum(-1)
     return maps.astype(np.float32)
@@ -66,6 +68,15 @@ def with_a_selector(maps, from_word, to_word):
     return (share * (row[..., 0] <= 0.9)).float()
 
 
+def each_word_token_apart(maps, from_word, to_word):
+    """Weights of one token after the other, added up; the sink decides by `torch.where`."""
+    asks = from_word[len(from_word) - 1]
+    looked = torch.stack([maps[:, :, asks, j] for j in to_word]).sum(dim=0)
+    parked = maps[:, :, asks, 0]
+    share = looked / (1 - parked).clamp(min=1e-9)
+    return torch.where(parked > 0.9, torch.zeros_like(share), share)
+
+
 # --- wrong in known ways -----------------------------------------------------------------------
 
 ROW = "maps[:, :, from_word[-1]]"
@@ -80,119 +91,119 @@ MISCONCEPTIONS = (
         "This reads down a column: who looks at the first word, instead of where it looks. A row "
         "belongs to the position that looks, a column to the one that is looked at.",
         "attention-reading-maps",
-        ((ROW, "maps[:, :, :, from_word[-1]]"),),
+        {ROW: "maps[:, :, :, from_word[-1]]"},
     ),
     Misconception(
         "words-swapped",
         "The two words have changed places: this is how much `to_word` looks at `from_word`. In a "
         "causal model an earlier word cannot look at a later one, hence the zeros.",
         "attention-reading-maps",
-        ((ROW, ROW.replace("from", "to")), (WORD, WORD.replace("to_word", "from_word"))),
+        {ROW: ROW.replace("from", "to"), WORD: WORD.replace("to_word", "from_word")},
     ),
     Misconception(
         "first-token-asks",
         "The row is that of the first token of `from_word`. A causal model has not seen the rest "
         "of the word there: the last token is the first that knows the whole word.",
         "attention-reading-maps",
-        ((ROW, ROW.replace("-1", "0")),),
+        {ROW: ROW.replace("-1", "0")},
     ),
     Misconception(
         "sentence-end-asks",
         "The row is that of the last position of the sentence, whichever word was asked for: take "
         "the last token of `from_word`.",
         "attention-reading-maps",
-        ((ROW, "maps[:, :, -1]"),),
+        {ROW: "maps[:, :, -1]"},
     ),
     Misconception(
         "rows-averaged",
         "The rows of all tokens of `from_word` are averaged; the early ones have not seen the "
         "whole word yet. Its last token alone speaks for it.",
         "attention-reading-maps",
-        ((ROW, "maps[:, :, from_word].mean(dim=2)"),),
+        {ROW: "maps[:, :, from_word].mean(dim=2)"},
     ),
     Misconception(
         "tokens-averaged",
         "The weights on the tokens of `to_word` are averaged, so long words seem to get less. The "
         "weights of a row are shares of a whole: shares add up.",
         "attention-reading-maps",
-        ((WORD, WORD.replace("sum", "mean")),),
+        {WORD: WORD.replace("sum", "mean")},
     ),
     Misconception(
         "last-token-only",
         "Only the last token of `to_word` is counted; a query may look at any of its tokens, so "
         "add up all of them.",
         "attention-reading-maps",
-        ((WORD, "row[..., to_word[-1]]"),),
+        {WORD: "row[..., to_word[-1]]"},
     ),
     Misconception(
         "last-token-left-out",
         "The last token of `to_word` is left out: a slice ends before its second number. Here you "
         "have the list of all positions and can index with it.",
         "attention-reading-maps",
-        ((WORD, "row[..., to_word[0] : to_word[-1]].sum(dim=-1)"),),
+        {WORD: "row[..., to_word[0] : to_word[-1]].sum(dim=-1)"},
     ),
     Misconception(
         "strongest-token-only",
         "Only the token of `to_word` with the largest weight is counted; what goes to the others "
         "is attention to the word, too.",
         "attention-reading-maps",
-        ((WORD, WORD.replace("sum", "amax")),),
+        {WORD: WORD.replace("sum", "amax")},
     ),
     Misconception(
         "sink-kept",
         "Position 0 still has its share, which in most heads is the largest: take it out, and let "
         "the rest of the row sum to 1 again.",
         "attention-reading-maps",
-        ((SHARE, "share = looked"),),
+        {SHARE: "share = looked"},
     ),
     Misconception(
         "weights-as-they-are",
         "These are the weights as they stand in the map: the share of position 0 is neither taken "
         "out nor looked at, and in most heads it is the largest.",
         "attention-reading-maps",
-        ((SHARE, "share = looked"), (PARKED, "share")),
+        {SHARE: "share = looked", PARKED: "share"},
     ),
     Misconception(
         "positions-shifted",
         "After position 0 was cut off, everything moved one place to the left, and the word's "
         "positions still count from the old start: the neighbours to the right are read.",
         "attention-reading-maps",
-        ((WORD, "row[..., [min(j + 1, row.shape[-1] - 1) for j in to_word]].sum(dim=-1)"),),
+        {WORD: "row[..., [min(j + 1, row.shape[-1] - 1) for j in to_word]].sum(dim=-1)"},
     ),
     Misconception(
         "softmax-instead-of-division",
         "What is left after taking out position 0 goes through a softmax. These are weights "
         "already, not scores: divide them by their sum.",
         "attention-softmax-axis",
-        (
-            (WORD, "row[..., 1:].softmax(dim=-1)[..., [j - 1 for j in to_word]].sum(dim=-1)"),
-            (SHARE, "share = looked"),
-        ),
+        {
+            WORD: "row[..., 1:].softmax(dim=-1)[..., [j - 1 for j in to_word]].sum(dim=-1)",
+            SHARE: "share = looked",
+        },
     ),
     Misconception(
         "parked-heads-kept",
         "Heads that park more than 0.9 of the row on position 0 are kept. Dividing the crumbs "
         "that are left by their own tiny sum makes noise look like attention.",
         "attention-reading-maps",
-        ((PARKED, "share.nan_to_num(0.0)"),),
+        {PARKED: "share.nan_to_num(0.0)"},
     ),
     Misconception(
         "parked-heads-nan",
         "Heads that park more than 0.9 of the row on position 0 are kept: their crumbs look like "
         "attention, and where nothing is left, 0 / 0 is NaN. Their share is 0.",
         "attention-reading-maps",
-        ((PARKED, "share"),),
+        {PARKED: "share"},
     ),
     Misconception(
         "maps-changed",
         "The shares are right, but the maps were written to on the way: whoever passed them in "
         "has lost position 0. Work on a copy, or on a slice you only read.",
         "attention-reading-maps",
-        (
-            (f"rest = {REST}", "sink = row[..., 0].clone()\n    row[..., 0] = 0"),
-            (SHARE, "share = looked / row.sum(dim=-1)"),
-            (PARKED, "share.masked_fill(sink > 0.9, 0.0)"),
-        ),
+        {
+            f"rest = {REST}": "sink = row[..., 0].clone()\n    row[..., 0] = 0",
+            SHARE: "share = looked / row.sum(dim=-1)",
+            PARKED: "share.masked_fill(sink > 0.9, 0.0)",
+        },
     ),
 )
 
@@ -206,5 +217,6 @@ EXERCISE = Exercise(
     link="attention-reading-maps",
     cases=cases,
     misconceptions=MISCONCEPTIONS,
-    alternatives={"layer_by_layer": layer_by_layer, "with_a_selector": with_a_selector},
+    alternatives=(layer_by_layer,
+        with_a_selector, each_word_token_apart),
 )

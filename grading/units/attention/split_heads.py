@@ -61,56 +61,56 @@ MISCONCEPTIONS = (
         "The shape is right, but the numbers were only counted off anew: a head now holds whole "
         "tokens instead of its slice of every token. Split the last axis first, then swap axes.",
         "attention-split-merge",
-        ((CALL, "x.reshape(x.shape[0], n_heads, x.shape[1], -1)"),),
+        {CALL: "x.reshape(x.shape[0], n_heads, x.shape[1], -1)"},
     ),
     Misconception(
         "features-before-positions",
         "Positions and features were swapped before anything was split, so the numbers are counted "
         "off across tokens. Split the last axis where it stands, then swap seq and heads.",
         "attention-split-merge",
-        ((CALL, "x.transpose(1, 2).reshape(x.shape[0], n_heads, x.shape[1], -1)"),),
+        {CALL: "x.transpose(1, 2).reshape(x.shape[0], n_heads, x.shape[1], -1)"},
     ),
     Misconception(
         "features-dealt-out",
         "The features are dealt out to the heads like cards, one each in turn. A head is a run of "
         "neighbours: features 0 to head_dim - 1 are head 0.",
         "attention-split-merge",
-        (("(heads head_dim)", "(head_dim heads)"),),
+        {"(heads head_dim)": "(head_dim heads)"},
     ),
     Misconception(
         "heads-after-positions",
         "The features are split as they should be, but heads still comes after seq: attention "
         "works on the last two axes, so those must be seq and head_dim.",
         "attention-split-merge",
-        (("-> batch heads seq", "-> batch seq heads"),),
+        {"-> batch heads seq": "-> batch seq heads"},
     ),
     Misconception(
         "heads-before-batch",
         "The heads come before the batch. The batch stays in front, or padding masks of shape "
         "(batch, 1, 1, kv_seq) no longer line up with it.",
         "attention-split-merge",
-        (("-> batch heads", "-> heads batch"),),
+        {"-> batch heads": "-> heads batch"},
     ),
     Misconception(
         "heads-folded-into-batch",
         "Batch and heads are folded into one axis. Keep them apart: merging and masks need to "
         "know which is which.",
         "attention-split-merge",
-        (("-> batch heads", "-> (batch heads)"),),
+        {"-> batch heads": "-> (batch heads)"},
     ),
     Misconception(
         "n-heads-taken-for-head-dim",
         "n_heads is used as the width of a head. It is how many heads there are; their width is "
         "d_model divided by it.",
         "attention-split-merge",
-        (("heads=n_heads", "head_dim=n_heads"),),
+        {"heads=n_heads": "head_dim=n_heads"},
     ),
     Misconception(
         "head-transposed",
         "Inside each head, seq and head_dim have changed places. The transpose for the dot product "
         "comes later, and only for the keys.",
         "attention-split-merge",
-        (("heads seq head_dim", "heads head_dim seq"),),
+        {"heads seq head_dim": "heads head_dim seq"},
     ),
 )
 
@@ -124,9 +124,9 @@ EXERCISE = Exercise(
     link="attention-split-merge",
     cases=cases,
     misconceptions=MISCONCEPTIONS,
-    alternatives={
-        "view_then_transpose": view_then_transpose,
-        "chunks_stacked": chunks_stacked,
-        "head_by_head": head_by_head,
-    },
+    alternatives=(
+        view_then_transpose,
+        chunks_stacked,
+        head_by_head,
+    ),
 )

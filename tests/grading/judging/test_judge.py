@@ -36,7 +36,7 @@ def test_no_property_is_asked_of_values_of_another_form(monkeypatch):
     """A column beside a row would be spread over the square of their length."""
     exercise = load_exercise("attention/scaled_dot_product")
     asked = []
-    told = dataclasses.replace(exercise.properties[0], holds=lambda outputs: asked.append(1))
+    told = dataclasses.replace(exercise.properties[0], holds=lambda *outputs: asked.append(1))
     watched = dataclasses.replace(exercise, properties=(told,))
     for wrong in (torch.zeros(50, 1), torch.zeros(1, 50)):
         said = judge(watched, SEED, trial(exercise, SEED).run(lambda *a, wrong=wrong: wrong))
@@ -47,7 +47,7 @@ def test_no_property_is_asked_of_values_of_another_form(monkeypatch):
 
 
 def test_the_bank_is_killed_and_named_whole(unit):
-    outcomes = list(bank.outcomes([unit], seeds=[11, 12]))
+    outcomes = list(bank.outcomes(unit.exercises, seeds=[11, 12]))
     assert [o for o in outcomes if not o.as_it_should] == []
     rates = bank.rates(outcomes)
     assert (rates.killed, rates.named, rates.rejected) == (1, 1, 0)
@@ -59,9 +59,9 @@ def test_the_bank_reports_what_it_should_not_accept(unit):
     exercise = unit.exercises[0]
     wrong = exercise.misconceptions[0]
     at = trial(exercise, SEED)
-    outcome = bank._outcome(exercise, at, SEED, "alternative", "x", wrong_answer(exercise, wrong))
+    outcome = bank.of_answer(at, "alternative", "x", wrong_answer(exercise, wrong))
     assert not outcome.as_it_should
-    outcome = bank._outcome(exercise, at, SEED, "misconception", "x", solution_of(exercise))
+    outcome = bank.of_answer(at, "misconception", "x", solution_of(exercise))
     assert not outcome.as_it_should
     assert bank.rates([outcome]).killed == 0
     assert not bank.rates([outcome]).good
@@ -127,12 +127,18 @@ def test_an_inherited_mistake_is_named_at_its_root():
     unsure = judge(exercise, SEED, evidence)
     assert unsure.misconception == wrong.name
     assert f"inside `{earlier.callable}`, or in the same step here" in unsure.message
-    sure = judge(exercise, SEED, evidence, {earlier.id: wrong.name})
+    assert (unsure.score, unsure.inherited) == (0, earlier.callable)
+    sure = judge(exercise, SEED, evidence, {earlier.id: (wrong.name,)})
+    assert (sure.status, sure.score, sure.inherited) == ("pass", exercise.points, earlier.callable)
     assert sure.misconception == wrong.name
-    assert f"inherits it from `{earlier.callable}`" in sure.message
-    for passed_or_other in (None, "another-name"):  # then the fault is this piece's own
+    assert f"inherits a mistake from `{earlier.callable}`" in sure.message
+    strict = judge(exercise, SEED, evidence, {earlier.id: (wrong.name,)}, carry=False)
+    assert (strict.status, strict.score) == ("fail", 0)
+    assert f"inherits it from `{earlier.callable}`" in strict.message
+    for passed_or_other in ((), ("another-name",)):  # then the fault is this piece's own
         own = judge(exercise, SEED, evidence, {earlier.id: passed_or_other})
-        assert "inside" not in own.message and "inherits" not in own.message
+        assert (own.score, own.inherited, own.misconception) == (0, None, wrong.name)
+        assert f"In the step that `{earlier.callable}` stands for" in own.message
 
 
 def test_an_unsolved_function_that_is_called_is_the_one_that_waits():
@@ -197,10 +203,10 @@ def test_cases_of_the_wrong_form_earn_nothing():
 
 
 def test_edits_must_apply_once():
-    assert apply_edits("a b", (("b", "c"),), "x") == "a c"
+    assert apply_edits("a b", {"b": "c"}, "x") == "a c"
     for source in ("a", "b b"):
         with pytest.raises(CourseError, match="wanted once"):
-            apply_edits(source, (("b", "c"),), "x")
+            apply_edits(source, {"b": "c"}, "x")
 
 
 def test_unknown_names_list_the_known_ones():

@@ -14,9 +14,14 @@ from grading import kernel
 from grading.kernel import calls, watch
 
 
+def request_of(*cases, forbids=(), drive="grading.kernel.drives:call", arrays="torch", twice=False):
+    trees = [{n: kernel.encode(v, [10**9]) for n, v in case.items()} for case in cases]
+    fields = {"exercise": "x/y", "drive": drive, "arrays": arrays, "twice": twice}
+    return {**fields, "forbids": list(forbids), "cases": trees}
+
+
 def run(answer, forbids=(), **inputs):
-    request = {"exercise": "x/y", "drive": "call", "forbids": list(forbids), "cases": [inputs]}
-    return kernel.run(request, answer)["cases"][0]
+    return kernel.run(request_of(inputs, forbids=forbids), answer)["cases"][0]
 
 
 def test_inputs_arrive_in_order_as_tensors_of_the_same_dtype():
@@ -44,10 +49,13 @@ def test_arrays_keep_their_kind_and_dtype(value, kind, dtype):
 
 
 def test_nested_values_become_plain_trees():
-    out = run(lambda: {"a": (1, True), "b": [None, "x"], "c": np.float64(2)})["output"]
-    assert [i["value"] for i in out["items"]["a"]["items"]] == [1, True]
-    assert out["items"]["c"] == {"kind": "json", "value": 2.0}
-    assert type(out["items"]["a"]["items"][1]["value"]) is bool
+    out = run(lambda: {"a": (1, True), 2: [None, "x"], "c": np.float64(2)})["output"]
+    keys, values = zip(*out["items"], strict=True)
+    assert [key["value"] for key in keys] == ["a", 2, "c"]
+    assert [value["kind"] for value in values] == ["tuple", "list", "json"]
+    assert [item["value"] for item in values[0]["items"]] == [1, True]
+    assert type(values[0]["items"][1]["value"]) is bool
+    assert values[2] == {"kind": "json", "value": 2.0}
 
 
 class AlwaysEqual:
@@ -103,7 +111,7 @@ def test_every_case_gets_fresh_inputs():
         x.add_(1)
         return x.clone()
 
-    request = {"exercise": "x/y", "drive": "call", "forbids": [], "cases": [{"x": np.ones(1)}] * 2}
+    request = request_of({"x": np.ones(1)}, {"x": np.ones(1)})
     first, second = kernel.run(request, answer)["cases"]
     assert first["output"]["value"] == second["output"]["value"] == 2
 
@@ -177,7 +185,7 @@ def test_pickles_bombs_and_rubbish_are_refused():
 
 
 def test_record_answers_the_request_on_disk(tmp_path):
-    request = {"exercise": "x/y", "drive": "call", "forbids": [], "cases": [{"x": np.arange(3.0)}]}
+    request = request_of({"x": np.arange(3.0)})
     kernel.save(tmp_path / "requests", "x__y", request)
     kernel.record(str(tmp_path), "x/y", lambda x: x * 2)
     evidence = kernel.load(tmp_path / "evidence", "x__y")

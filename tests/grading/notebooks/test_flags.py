@@ -58,7 +58,7 @@ def test_no_answer_of_the_course_right_or_wrong_is_remarked_on(slug):
     unit = load_unit(slug)
     sources = list(sample_class.right_answers(unit).values())
     for exercise in unit.exercises:
-        for function in exercise.alternatives.values():
+        for function in exercise.alternatives:
             sources.append(sample_class.answer_source(function, exercise.callable))
         texts = [wrong_source(exercise, m) for m in exercise.misconceptions]
         sources += [text for text in texts if isinstance(text, str)]

@@ -1,0 +1,85 @@
+"""Naming the misunderstanding: which wrong answer that is known behaves like this one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from grading.course.exercise import Exercise, Misconception
+from grading.course.sources import chain
+from grading.judging.evidence import Evidence
+from grading.judging.trial import Trial
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A misconception that the answer shows.
+
+    names      of the misconception, or of two at once
+    message    its sentence, link its label in the chapter
+    before     what is said first
+    inherited  the earlier function that it comes from, or is likely to; else None
+    sure       whether it is known to come from there, so that this piece is right by itself
+    """
+
+    names: tuple[str, ...]
+    message: str
+    link: str
+    before: str = ""
+    inherited: str | None = None
+    sure: bool = False
+
+    @property
+    def text(self) -> str:
+        """All of it in words."""
+        return self.before + self.message
+
+
+def diagnose(at: Trial, got: Evidence, shown: Mapping[str, tuple[str, ...]]) -> Diagnosis | None:
+    """What is known to be inherited, own, likely inherited, or two mistakes at once.
+
+    `shown` says which misconceptions each earlier exercise of the learner shows; what was not
+    checked yet is not in it.
+    """
+    earlier = [(e, m) for e in chain(at.exercise)[:-1] for m in e.misconceptions]
+    for exercise, m in earlier:
+        if m.name in shown.get(exercise.id, ()) and _inherits(at, got, exercise, m):
+            before = f"This piece only inherits it from `{exercise.callable}`: "
+            return Diagnosis((m.name,), m.message, m.link, before, exercise.callable, sure=True)
+    for m in at.exercise.misconceptions:
+        if at.behaves_like(got, m.name, lambda m=m: at.wrong(m)):
+            return Diagnosis((m.name,), m.message, m.link)
+    if not at.telling(got):  # errors alone are too little to blame anything further away
+        return None
+    return _made_again(at, got, earlier, shown) or _two_at_once(at, got)
+
+
+def _made_again(at: Trial, got: Evidence, earlier, shown) -> Diagnosis | None:
+    """A mistake of an earlier exercise: inside that function, or in the same step here."""
+    for exercise, m in earlier:
+        if m.name in shown.get(exercise.id, ()) or not _inherits(at, got, exercise, m):
+            continue
+        name = exercise.callable
+        if exercise.id in shown:  # that function shows another mistake, or none
+            before = f"In the step that `{name}` stands for: "
+            return Diagnosis((m.name,), m.message, m.link, before)
+        before = f"It goes wrong inside `{name}`, or in the same step here: "
+        return Diagnosis((m.name,), m.message, m.link, before, inherited=name)
+    return None
+
+
+def _inherits(at: Trial, got: Evidence, exercise: Exercise, m: Misconception) -> bool:
+    return at.behaves_like(got, f"{exercise.id} {m.name}", lambda: at.inheriting(exercise, m))
+
+
+def _two_at_once(at: Trial, got: Evidence) -> Diagnosis | None:
+    for first, second in _pairs(at.exercise):
+        name = f"{first.name} + {second.name}"
+        answer = at.wrong(first, second)
+        if answer is not None and at.behaves_like(got, name, lambda answer=answer: answer):
+            message = f"{first.message} {second.message}"
+            return Diagnosis((first.name, second.name), message, first.link, "Two things at once. ")
+    return None
+
+
+def _pairs(exercise: Exercise) -> Iterator[tuple[Misconception, Misconception]]:
+    yield from combinations(exercise.misconceptions, 2)

@@ -1,0 +1,165 @@
+"""An exercise on the inputs of one seed: what is asked, what is right, what each bug gives.
+
+Nothing wrong is run before an answer is not right, and no case of it that is not looked at.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from grading import kernel
+from grading.course.examples import with_examples
+from grading.course.exercise import Case, Decision, Exercise, Misconception
+from grading.course.sources import compile_answer, solution_of, wrong_answer, wrong_source
+from grading.judging.compare import Difference, Tolerance, same_words
+from grading.judging.evidence import Evidence, Outcome, parse
+from grading.judging.measures import Close, Measure
+
+REQUEST_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """An exercise, its cases for a seed, and the request that the learner's process gets."""
+
+    exercise: Exercise
+    seed: int
+    cases: tuple[Case, ...]
+    request: Mapping[str, Any]
+    _known: dict[tuple[str, int], Outcome] = field(default_factory=dict)
+
+    # --- running answers -------------------------------------------------------------------------
+
+    def run(self, answer: Callable) -> dict[str, Any]:
+        """The evidence, not parsed, that an answer gives on these inputs."""
+        return kernel.run(self.request, self._prepared(answer))
+
+    def parsed(self, answer: Callable) -> Evidence:
+        """The evidence that an answer gives on these inputs."""
+        return self.parse(self.run(answer))
+
+    def parse(self, tree: Any) -> Evidence:
+        """Evidence that came back; raises BadEvidence."""
+        return parse(tree, self.exercise.id, len(self.cases))
+
+    def _prepared(self, answer: Callable) -> Any:
+        return self.exercise.prepare(answer) if self.exercise.prepare else answer
+
+    def _outcome(self, answer: Callable, i: int) -> Outcome:
+        request = {**self.request, "cases": [self.request["cases"][i]], "twice": False}
+        [case] = parse(kernel.run(request, answer), self.exercise.id, 1).cases
+        return case
+
+    def known(self, name: str, answer: Callable[[], Any], i: int) -> Outcome:
+        """What an answer that is known by a name gives on case i; run once, when it is asked."""
+        if (name, i) not in self._known:
+            if name not in self._made:
+                self._made[name] = self._prepared(answer())
+            self._known[name, i] = self._outcome(self._made[name], i)
+        return self._known[name, i]
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
+
+    # --- right and wrong -------------------------------------------------------------------------
+
+    def measure(self, i: int) -> Measure:
+        """How case i is judged."""
+        exercise = self.exercise
+        return self.cases[i].compare or Close(Tolerance(exercise.rtol, exercise.atol))
+
+    def expected(self, i: int) -> Outcome | None:
+        """What is right on case i; None where no reference has to run to tell."""
+        if not self.measure(i).needs_reference:
+            return None
+        return self.known("solution", self.solution, i)
+
+    def solution(self) -> Callable:
+        """The course's own answer."""
+        if isinstance(self.exercise, Decision):
+            right = self.exercise.question(self.seed).right
+            return lambda: right
+        return solution_of(self.exercise)
+
+    def wrong(self, *misconceptions: Misconception) -> Callable | None:
+        """The answer that shows these misconceptions; None where they exclude each other."""
+        if isinstance(self.exercise, Decision):
+            if len(misconceptions) > 1:
+                return None
+            chosen = self.exercise.question(self.seed).wrong[misconceptions[0].name]
+            return lambda: chosen
+        return wrong_answer(self.exercise, *misconceptions)
+
+    def inheriting(self, earlier: Exercise, misconception: Misconception) -> Callable:
+        """The right answer on top of an earlier one that shows a misconception."""
+        return compile_answer(self.exercise, {earlier.id: wrong_source(earlier, misconception)})
+
+    def differences(self, got: Evidence) -> list[Difference | None]:
+        """What is wrong with each case; an input changed in place counts, too."""
+        return [self.difference(i, outcome) for i, outcome in enumerate(got.cases)]
+
+    def difference(self, i: int, got: Outcome) -> Difference | None:
+        """What is wrong with the outcome of case i."""
+        case = self.cases[i]
+        found = self.measure(i).difference(case.inputs, self.expected(i), got, case.axes)
+        if found is None and got.mutated:
+            names = ", ".join(f"`{name}`" for name in got.mutated)
+            text = f"the input {names} was changed in place: make a new value instead."
+            return Difference("mutated", text)
+        return found
+
+    # --- answers that are known to be wrong ------------------------------------------------------
+
+    def behaves_like(self, got: Evidence, name: str, answer: Callable[[], Any]) -> bool:
+        """Whether an answer gives this evidence; it runs no further than the first difference.
+
+        Cases on which the evidence is wrong come first: they tell the candidates apart.
+        """
+        wrong = self.differences(got)
+        if not any(wrong):
+            return False
+        telling = self.telling(got)
+        for i in sorted(range(len(self.cases)), key=lambda i: wrong[i] is None):
+            if not self._alike(i, got.cases[i], self.known(name, answer, i), telling):
+                return False
+        return True
+
+    def telling(self, got: Evidence) -> bool:
+        """Whether some case has a wrong value, which says more about a mistake than an error."""
+        return any(d and not d.is_error for d in self.differences(got))
+
+    def _alike(self, i: int, got: Outcome, other: Outcome, telling: bool) -> bool:
+        """Whether two answers agree on case i.
+
+        The same mistake written with einsum raises another error than with matmul: the wording
+        counts only where errors are all there is to compare.
+        """
+        if bool(got.error) != bool(other.error) or bool(got.mutated) != bool(other.mutated):
+            return False
+        if got.error and other.error:
+            return telling or same_words(got.error, other.error)
+        case = self.cases[i]
+        return self.measure(i).alike(case.inputs, other, got, case.axes)
+
+
+@lru_cache(maxsize=512)
+def trial(exercise: Exercise, seed: int) -> Trial:
+    """The trial of an exercise and seed."""
+    cases = tuple(with_examples(exercise, exercise.draw(seed)))
+    return Trial(exercise, seed, cases, make_request(exercise, cases))
+
+
+def make_request(exercise: Exercise, cases: tuple[Case, ...]) -> dict[str, Any]:
+    """What the learner's process is told: inputs, how to call, what to watch; nothing expected."""
+    budget = [REQUEST_BYTES]
+    inputs = [{n: kernel.encode(v, budget) for n, v in case.inputs.items()} for case in cases]
+    return {
+        "exercise": exercise.id,
+        "drive": exercise.drive_name,
+        "arrays": exercise.arrays,
+        "forbids": list(exercise.forbids),
+        "twice": exercise.twice and exercise.checks is None,
+        "cases": inputs,
+    }

@@ -1,0 +1,42 @@
+"""Demonstration cells: they show the learner's own functions at work, and never stop a notebook."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def demonstration() -> Iterator[None]:
+    """Run a demonstration; where an answer is missing or fails, say so in one line and go on.
+
+        with demonstration():
+            print(causal_mask(3))
+
+    A stub raises NotImplementedError without words; any other error is the answer's own, and its
+    check says more about it.
+    """
+    try:
+        yield
+    except NotImplementedError as error:
+        if str(error):  # torch's, for a dtype it does not know
+            _tell(error)
+        else:
+            print(f"`{_function(error)}` still waits for your code: then run this cell again.")
+    except Exception as error:
+        _tell(error)
+
+
+def _tell(error: Exception) -> None:
+    print(f"This demonstration stops: {type(error).__name__}: {str(error)[:300]}")
+    print(f"It happened in `{_function(error)}`: run its check, then this cell again.")
+
+
+def _function(error: Exception) -> str:
+    """The learner's function that was running: the last frame outside of installed packages."""
+    frames = [
+        frame.name
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename and frame.name != "demonstration"
+    ]
+    inner = [name for name in frames if not name.startswith("<")]
+    return inner[-1] if inner else "this cell"

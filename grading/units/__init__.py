@@ -1,0 +1,1 @@
+"""The exercises, one folder a unit: `course new unit/name` begins one."""
