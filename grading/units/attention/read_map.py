@@ -217,6 +217,5 @@ EXERCISE = Exercise(
     link="attention-reading-maps",
     cases=cases,
     misconceptions=MISCONCEPTIONS,
-    alternatives=(layer_by_layer,
-        with_a_selector, each_word_token_apart),
+    alternatives=(layer_by_layer, with_a_selector, each_word_token_apart),
 )
