@@ -10,6 +10,13 @@ import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
+from grading.learner.files import Unwritten, write_whole
+from grading.learner.record import HERE
+
+# What nbgrader adds for instructors. Its Validate stays: `check` tells it the truth.
+HIDDEN = [f"@jupyter/nbgrader:{part}" for part in ("create-assignment", "formgrader", "menus")]
+HIDDEN += [f"@jupyter/nbgrader:{part}" for part in ("assignment-list", "course-list")]
+
 
 def open_lab(notebook: Path) -> int:
     """Show the notebook in a JupyterLab of its folder; a new one runs until Ctrl-C."""
@@ -20,14 +27,16 @@ def open_lab(notebook: Path) -> int:
         return 0
     command = lab_command(notebook)
     print("JupyterLab starts; it ends with Ctrl-C here.", flush=True)
+    environment = os.environ | settings(notebook.parent)
     if os.name == "nt":
-        return subprocess.call(command, cwd=notebook.parent)
+        return subprocess.call(command, cwd=notebook.parent, env=environment)
     os.chdir(notebook.parent)
-    os.execv(command[0], command)  # Ctrl-C is then JupyterLab's alone
+    os.execve(command[0], command, environment)  # Ctrl-C is then JupyterLab's alone
 
 
 def lab_command(notebook: Path) -> list[str]:
-    """How JupyterLab is started: only the course's own Python is offered as a kernel."""
+    """How JupyterLab is started: only the course's own Python is offered as a kernel, and it asks
+    nobody on the network."""
     return [
         sys.executable,
         "-m",
@@ -35,7 +44,25 @@ def lab_command(notebook: Path) -> list[str]:
         f"--ServerApp.root_dir={notebook.parent}",
         f"--LabApp.default_url=/lab/tree/{urllib.parse.quote(notebook.name)}",
         "--KernelSpecManager.allowed_kernelspecs=python3",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """The environment in which JupyterLab shows what a learner needs and no more.
+
+    Where they cannot be written it shows more.
+    """
+    place = folder / HERE / "jupyter"
+    text = json.dumps({"disabledExtensions": dict.fromkeys(HIDDEN, True)}, indent=1)
+    try:
+        (place / "labconfig").mkdir(parents=True, exist_ok=True)
+        write_whole(place / "labconfig" / "page_config.json", text.encode())
+    except (OSError, Unwritten):
+        return {}
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    return {"JUPYTER_CONFIG_PATH": os.pathsep.join([str(place), *([others] if others else [])])}
 
 
 def is_open(notebook: Path) -> bool:

@@ -1,6 +1,7 @@
 """How far a learner is, in words: after a check, for a unit, for the whole course."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from grading.course.unit import load_exercise, load_unit, unit_slugs
 from grading.learner.record import ExerciseSummary, Summary, UnitSummary, summary
@@ -8,15 +9,20 @@ from grading.learner.record import ExerciseSummary, Summary, UnitSummary, summar
 SIGNS = {"untouched": " ", "tried": "-", "partly": "~", "right": "+"}
 
 
-def after_check(exercise_id: str, cwd=None) -> list[str]:
+def after_check(exercise_id: str, cwd: Path | None = None) -> list[str]:
     """The lines under a verdict: points so far, parts that are one's own, what is next."""
-    slug = load_unit(load_exercise(exercise_id).unit).slug
-    whole = summary([slug], cwd)
+    return so_far_lines(load_exercise(exercise_id).unit, cwd)
+
+
+def so_far_lines(slug: str, cwd: Path | None = None) -> list[str]:
+    """How far a unit is; at its end what comes then."""
+    whole = summary([load_unit(slug).slug], cwd)
     [unit] = whole.units
-    lines = [f"{so_far(unit)} · {own_parts(whole)}"]
+    line = f"{so_far(unit)} · {own_parts(whole)}"
     if unit.next:
-        return [f"{lines[0]} · next: {unit.next.title}"]
-    return [f"All of {unit.title} is yours. Well done!", *lines, *_what_follows(slug)]
+        return [f"{line} · next: {unit.next.title}"]
+    done = f"All of {unit.title} is right. Well done!"
+    return [f"\N{PARTY POPPER} {done}", line, *_what_follows(unit.slug)]
 
 
 def so_far(unit: UnitSummary) -> str:

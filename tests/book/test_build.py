@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-from course_book import alternative_text, execution, maths, slimming
+from course_book import alternative_text, execution, exercise_box, maths, slimming
 
 from grading.book import build
 from grading.course.errors import CourseError
@@ -145,7 +145,8 @@ def test_an_exercise_box_tells_what_the_exercise_says(small_book):
     cells = [nbformat.v4.new_markdown_cell("# Exercises\n\n[back](../../book/page.md#label)")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), notebook)
     with (small_book / "_toc.yml").open("a", encoding="utf-8") as toc:
-        toc.write("chapters:\n- file: exercises/05_attention/05_attention\n")
+        toc.write("chapters:\n- file: exercises/05_attention/05_attention\n- file: book/learners\n")
+    (small_book / "book" / "learners.md").write_text("# Working\n", encoding="utf-8")
     box = ":::{exercise} attention/causal_mask\nCompare *positions*.\n:::"
     write(small_book, f"# Page\n\n(label)=\n## Section\n\n{box}\n")
 
@@ -155,7 +156,21 @@ def test_an_exercise_box_tells_what_the_exercise_says(small_book):
     assert f"<strong>{exercise.title}</strong>" in page
     assert f"{exercise.minutes}\xa0minutes · {exercise.difficulty} · {exercise.points:g} " in page
     assert "<details" in page and "Compare <em>positions</em>." in page
+    assert "course start 05_attention" in page and "colab" not in page
     assert links.faults(index.parent) == []  # the notebook, its download, and the way back
+
+
+def test_a_box_offers_the_web_where_the_course_is_there():
+    at_home = exercise_box._ways("05_attention", "", "main")
+    on_the_web = exercise_box._ways("05_attention", "https://github.com/who/lm.git", "next")
+    path = "exercises/05_attention/05_attention.ipynb"
+    assert on_the_web[: len(at_home)] == at_home
+    assert on_the_web[len(at_home) :] == [
+        f"[Colab](https://colab.research.google.com/github/who/lm/blob/next/{path})",
+        "[Binder](https://mybinder.org/v2/gh/who/lm/next?labpath="
+        "exercises%2F05_attention%2F05_attention.ipynb)",
+    ]
+    assert exercise_box._ways("05_attention", "https://example.org/lm", "main") == at_home
 
 
 # --- the built book ------------------------------------------------------------------------------

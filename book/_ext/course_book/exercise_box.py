@@ -1,5 +1,7 @@
 """The directive `{exercise}`: a box whose facts come from the exercise itself."""
 
+from urllib.parse import quote
+
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
@@ -12,6 +14,9 @@ logger = logging.getLogger(__name__)
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx."""
     app.add_directive("exercise", ExerciseBox)
+    app.add_config_value("course_repository", "", "env")
+    app.add_config_value("course_branch", "main", "env")
+    app.add_config_value("course_book", "", "env")  # read by `check`, too: it links there
 
 
 class ExerciseBox(SphinxDirective):
@@ -33,7 +38,8 @@ class ExerciseBox(SphinxDirective):
         except CourseError as error:
             logger.warning("%s", error, location=self.get_location(), type="course")
             return []
-        return self._parse(_box(exercises, f"/exercises/{slug}/{slug}", list(self.content)))
+        ways = _ways(slug, self.config.course_repository, self.config.course_branch)
+        return self._parse(_box(exercises, slug, ways, list(self.content)))
 
     def _parse(self, lines: list[str]) -> list[nodes.Node]:
         box = nodes.Element()
@@ -42,15 +48,32 @@ class ExerciseBox(SphinxDirective):
         return box.children
 
 
-def _box(exercises: list, notebook: str, hint: list[str]) -> list[str]:
+def _box(exercises: list, slug: str, ways: list[str], hint: list[str]) -> list[str]:
     many = len(exercises) > 1
     lines = [f"::::{{admonition}} Exercise{'s' * many}", ":class: exercise", ""]
     for exercise in exercises:
         points = f"{exercise.points:g} point{'s' * (exercise.points != 1)}"
         facts = f"{exercise.minutes}\N{NO-BREAK SPACE}minutes · {exercise.difficulty} · {points}"
         lines += [f"- **{exercise.title}** ({facts})"]
-    lines += ["", f"{{doc}}`Open the notebook <{notebook}>` ·"]
-    lines += [f"{{download}}`download it <{notebook}.ipynb>`", ""]
+    lines += ["", f"To work on {'them' if many else 'it'}: `course start {slug}`", ""]
+    lines += [" · ".join(ways), ""]
     if hint:
         lines += [":::{dropdown} Hint", *hint, ":::"]
     return [*lines, "::::"]
+
+
+def _ways(slug: str, repository: str, branch: str) -> list[str]:
+    """Other ways to the notebook, as MyST; on the web only where the course has an address there.
+
+    Colab and Binder read repositories of GitHub.
+    """
+    path = f"exercises/{slug}/{slug}"
+    ways = ["{doc}`how that works </book/learners>`", f"{{doc}}`read the notebook </{path}>`"]
+    ways += [f"{{download}}`download it </{path}.ipynb>`"]
+    host, _, name = repository.rstrip("/").removesuffix(".git").partition("github.com/")
+    if host and name:
+        colab = f"https://colab.research.google.com/github/{name}/blob/{branch}/{path}.ipynb"
+        file = quote(f"{path}.ipynb", safe="")
+        binder = f"https://mybinder.org/v2/gh/{name}/{quote(branch, safe='')}?labpath={file}"
+        ways += [f"[Colab]({colab})", f"[Binder]({binder})"]
+    return ways
