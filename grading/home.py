@@ -1,8 +1,8 @@
 """`check`, `given` and `question` in a learner's own notebook: all in one process."""
 
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from grading import kernel
@@ -12,7 +12,8 @@ from grading.course.sources import reference_piece
 from grading.course.unit import load_exercise
 from grading.judging.judge import judge
 from grading.judging.trial import trial
-from grading.judging.verdict import Verdict, book_address
+from grading.judging.verdict import Verdict
+from grading.learner import noting, pieces, record, shown
 
 # What this notebook's exercises show so far: later ones that call them may only inherit it.
 _shown: dict[str, tuple[str, ...]] = {}
@@ -21,14 +22,14 @@ _shown: dict[str, tuple[str, ...]] = {}
 class HomeVerdict:
     """A verdict that a notebook shows as a box and a terminal as text."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        self.verdict = verdict
+    def __init__(self, verdict: Verdict, progress: Sequence[str] = ()) -> None:
+        self.verdict, self.progress = verdict, progress
 
     def _repr_html_(self) -> str:
-        return self.verdict.html(book_address(Path.cwd()))
+        return shown.as_html(self.verdict, self.progress)
 
     def __repr__(self) -> str:
-        return self.verdict.text()
+        return shown.as_text(self.verdict, self.progress)
 
 
 class Told(CourseError):
@@ -51,11 +52,16 @@ def check_at_home(exercise_id: str, answer: Any) -> HomeVerdict:
     verdict = judge(exercise, seed, evidence, _shown)
     if verdict.status not in ("missing", "error"):
         _shown[exercise_id] = verdict.misconceptions
-    return HomeVerdict(verdict)
+    progress = noting.noted(exercise_id, verdict, answer)
+    if noting.is_validating() and verdict.score < verdict.max_score:
+        raise Told(shown.as_text(verdict))
+    return HomeVerdict(verdict, progress)
 
 
 def given_at_home(piece: str) -> Any:
     """The learner's own piece where they have it right, else the course's."""
+    if (own := pieces.own_piece(piece)) is not None:
+        return own
     try:
         return reference_piece(piece)
     except (CourseError, ImportError, AttributeError) as error:
@@ -76,4 +82,4 @@ def question_at_home(exercise_id: str) -> dict[str, Any]:
 
 def own_seed() -> int:
     """The seed of this learner's own decisions; 0 outside of a folder of their own."""
-    return 0
+    return record.seed()

@@ -20,7 +20,8 @@ HEADINGS = {
     "refused": "Not accepted",
 }
 # Each stands out, 3 to 1 at least, from white and from the dark of JupyterLab, VS Code and Colab.
-COLOURS = {"pass": "#2a9a4b", "partial": "#b87a00", "fail": "#e5534b"}
+# Grey is what nobody has tried yet.
+COLOURS = {"pass": "#2a9a4b", "partial": "#b87a00", "fail": "#e5534b", "missing": "#808890"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Verdict:
 
     def html(self, book: str) -> str:
         """A box for notebooks and feedback; `book` is the address of the built book's chapters."""
-        paragraphs = "".join(f"<p>{_inline(text)}</p>" for text in (self.message, *self.details))
+        paragraphs = "".join(f"<p>{inline(text)}</p>" for text in (self.message, *self.details))
         if self.link:
             paragraphs += (
                 f'<p><a href="{html.escape(book + self.link)}">Read about it in the chapter</a></p>'
@@ -109,7 +110,7 @@ def points(score: float, max_score: float) -> str:
     return f"{score:g} of {max_score:g} point{'' if max_score == 1 else 's'}"
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Escape, and set `code` in backticks as code."""
     pieces = html.escape(text).split("`")
     if len(pieces) % 2 == 0:  # an odd backtick: leave the text as it is

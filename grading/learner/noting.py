@@ -38,9 +38,22 @@ def source_of(answer: Any) -> str | None:
         tree = ast.parse(text)
     except SyntaxError:  # a cell with magics: the definition alone
         return _alone(answer)
-    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
-    pieces = [_segment(text, node) for node in tree.body if isinstance(node, kept)]
-    return "\n\n".join(pieces) or None
+    return "\n\n".join(_segment(text, node) for node in _needed(tree)) or None
+
+
+def _needed(tree: ast.Module) -> list[ast.stmt]:
+    """Imports and definitions, and of what is assigned only what these read."""
+    defined = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    inside = [n for node in tree.body if isinstance(node, defined) for n in ast.walk(node)]
+    read = {n.id for n in inside if isinstance(n, ast.Name)}
+    return [n for n in tree.body if isinstance(n, defined) or _assigned(n) & read]
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return set()
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
 
 
 def _code(answer: Any):

@@ -43,8 +43,7 @@ class Entry:
 
     def after(self, verdict: Verdict, source: str | None) -> "Entry":
         """The entry once this verdict is noted."""
-        names = verdict.misconception.split(" + ") if verdict.misconception else []
-        met = self.misconceptions | dict.fromkeys(names, False)
+        met = self.misconceptions | dict.fromkeys(verdict.misconceptions, False)
         passed = verdict.status == "pass"
         return replace(
             self,

@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import replace
 
-from grading.judging.verdict import Verdict
+from grading.judging.verdict import Verdict, inline
 from grading.learner import links
 
 
@@ -29,10 +29,5 @@ def as_text(verdict: Verdict, progress: Sequence[str] = ()) -> str:
 
 
 def _below(progress: Sequence[str]) -> str:
-    lines = "<br>".join(_with_code(line) for line in progress)
+    lines = "<br>".join(inline(line) for line in progress)
     return f'<p style="margin-left: 1.2em; opacity: 0.8">{lines}</p>' if lines else ""
-
-
-def _with_code(text: str) -> str:
-    pieces = html.escape(text).split("`")
-    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(pieces))

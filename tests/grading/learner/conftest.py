@@ -30,7 +30,8 @@ def no_server(monkeypatch):
 
 
 def make_verdict(exercise="attention/causal_mask", score=1.0, status="pass", misconception=None):
-    return Verdict(exercise, "Title", score, 1.0, status, "Message.", misconception)
+    names = (misconception,) if misconception else ()
+    return Verdict(exercise, "Title", score, 1.0, status, "Message.", names)
 
 
 def in_child(work: Callable[[], None]) -> int:

@@ -4,7 +4,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from grading.course.unit import load_unit, unit_slugs
-from grading.home import Told, check_at_home
+from grading.home import Told, check_at_home, given_at_home, own_seed
 from grading.learner import noting, progress, record, shown
 from tests.grading.learner.conftest import make_verdict
 
@@ -158,3 +158,46 @@ def test_every_part_says_whose_it_is(place):
     for (part, _), row in zip(record.summary(cwd=place).parts, rows, strict=False):
         assert part.unit in row or "yours" in row
         assert ("not here yet" in row) == (part.unit not in there)
+
+
+# --- pieces that a later unit builds on ----------------------------------------------------------
+
+
+def test_a_later_unit_goes_on_with_ones_own_piece(shell, at_home, capsys):
+    check_at_home(MASK, cell(shell, CELL, "causal_mask"))
+    capsys.readouterr()
+    own = given_at_home(MASK)
+    assert "helper" in own.__code__.co_names and own(2).tolist() == [[1, 0], [1, 1]]
+    assert capsys.readouterr().out == "causal_mask: yours\n"
+
+
+def test_ones_own_piece_calls_ones_own_others(at_home, capsys):
+    weights = "def attention_weights(q, k, mask=None):\n    return 'mine'"
+    record.keep("attention/attention_weights", make_verdict(), weights)
+    whole = "def scaled_dot_product_attention(q, k, v, mask=None):\n"
+    record.keep(
+        "attention/scaled_dot_product",
+        make_verdict(),
+        f"{whole}    return attention_weights(q, k)",
+    )
+    assert given_at_home("attention/scaled_dot_product")(1, 2, 3) == "mine"
+
+
+def test_the_courses_piece_stands_in_visibly(at_home, capsys):
+    assert given_at_home(MASK)(2).tolist() == [[1, 0], [1, 1]]
+    assert capsys.readouterr().out.startswith("causal_mask: the course's.")
+    record.keep(MASK, make_verdict(), "def causal_mask(n, size=elsewhere): ...")
+    assert given_at_home(MASK)(2).tolist() == [[1, 0], [1, 1]]
+    assert "does not run outside its notebook (NameError" in capsys.readouterr().out
+
+
+def test_outside_of_a_folder_pieces_are_the_courses_and_seeds_nobodys(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    given_at_home(MASK)
+    assert capsys.readouterr().out == "" and own_seed() == 0
+
+
+def test_decisions_are_drawn_with_the_learners_own_seed(at_home):
+    assert own_seed() == 41
