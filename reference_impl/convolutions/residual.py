@@ -1,7 +1,8 @@
 """The residual block of ResNet: two convolutions and a path around them.
 
-The path around lets the gradient reach early layers undiminished, and makes "change nothing" easy
-to learn: the convolutions only have to give zero. Every Transformer block has such a path.
+The path around lets the gradient reach early layers without passing the convolutions (here it is
+cut where the ReLU after the sum gives 0; a Transformer block has nothing after the sum), and makes
+"change nothing" easy to learn: the convolutions only have to give zero.
 
 Differs from the paper: each position is normalised over its channels with the course's LayerNorm,
 where ResNet uses batch normalisation, which behaves differently in training and in use.

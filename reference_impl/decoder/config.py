@@ -1,6 +1,9 @@
 """The numbers that fix the shape of a decoder. Nothing else: no weights, no code that runs."""
 
+import math
 from dataclasses import dataclass
+
+SIZES = ("vocab_size", "context_length", "d_model", "n_heads", "head_dim", "d_ff")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ head_dim=2, d_ff=6, rope_theta=10000.0, norm_eps=1e-05, tied_embeddings=True)
     tied_embeddings: bool = True
 
     def __post_init__(self) -> None:
+        for name in SIZES:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: give 1 or more")
+        if not (0 < self.rope_theta < math.inf and 0 <= self.norm_eps < math.inf):
+            raise ValueError(
+                f"rope_theta={self.rope_theta} and norm_eps={self.norm_eps} must be finite, the "
+                "first above 0 and the second not below"
+            )
         if self.n_kv_heads < 1 or self.n_heads % self.n_kv_heads:
             raise ValueError(
                 f"n_heads={self.n_heads} does not divide into n_kv_heads={self.n_kv_heads} equal "

@@ -7,6 +7,7 @@ import codecs
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 # Read when torch is first imported, so it stands before. GNU OpenMP's threads else spin for long
 # while they wait for one another, and where another program keeps a core busy, a token then takes
@@ -46,6 +47,8 @@ def render_chat(messages: Sequence[Message], add_generation_prompt: bool = True)
     <|im_start|>assistant
     <BLANKLINE>
     """
+    for message in messages:
+        check_message(message["role"], message["content"])
     turns = [
         f"{START}{message['role']}\n{message['content']}{END}\n"
         for message in with_system_message(messages)
@@ -53,12 +56,24 @@ def render_chat(messages: Sequence[Message], add_generation_prompt: bool = True)
     return "".join(turns) + (f"{START}assistant\n" if add_generation_prompt else "")
 
 
+def check_message(role: Any, content: Any) -> None:
+    """Raise TypeError where one of the two is no text."""
+    for name, value in (("role", role), ("content", content)):
+        if not isinstance(value, str):
+            raise TypeError(
+                f"the message's {name} is {value!r}, but should be a text: a message without words "
+                "(such as a tool call) has no place in this template"
+            )
+
+
 def encode_turn(tokenizer: Tokenizer, role: str, content: str) -> list[int]:
     """The token ids of one whole turn, from its start mark to the line break after its end mark.
+    Raises TypeError where role or content is no text: None would be encoded as the word "None".
 
     Only the template's own marks become special tokens: the text "<|im_end|>" inside a message
     is encoded as the ten characters it is, so that nobody can speak in another role's name.
     """
+    check_message(role, content)
     text = tokenizer.encode(f"{role}\n{content}", allowed_special="none")
     return [tokenizer.special_tokens[START], *text, *end_of_turn(tokenizer)]
 
@@ -80,6 +95,7 @@ def encode_chat(
     """The token ids of `render_chat`, except that a message cannot end its own turn."""
     ids = []
     for message in with_system_message(messages):
+        check_message(message["role"], message["content"])
         ids += encode_turn(tokenizer, message["role"], message["content"])
     return ids + (start_of_reply(tokenizer) if add_generation_prompt else [])
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from reference_impl.fine_tuning.chat import (
     Message,
+    check_message,
     encode_turn,
     end_of_turn,
     start_of_reply,
@@ -97,6 +98,7 @@ def _encode_message(tokenizer: Tokenizer, message: Message) -> tuple[list[int], 
         return token_ids, [False] * len(token_ids)
     # The reply is encoded by itself: so it follows the very tokens that a model is given to
     # answer, even where it begins with spaces that would merge with the header's line break.
+    check_message(message["role"], message["content"])
     header = start_of_reply(tokenizer)
     reply = tokenizer.encode(message["content"], allowed_special="none")
     mark, *rest = end_of_turn(tokenizer)
@@ -155,7 +157,7 @@ def pack_examples(
     The longest are placed first, each into the fullest row that still has room for it (best fit
     decreasing). Unlike in `packing.pack` nothing is cut: an answer without its question would
     teach guessing. Raises ValueError where there are no examples, or one is too long for a row.
-    Source: Krell et al. 2021, section 3, who pack so for pretraining.
+    Krell et al. 2021, section 3.1, compare such ways to pack, for pretraining.
 
     >>> examples = [SFTExample(torch.arange(n), torch.arange(n) > 1) for n in (3, 5, 4)]
     >>> rows = pack_examples(examples, context_length=5)

@@ -9,6 +9,7 @@ Does not handle: dropout on the thin path, embeddings, layers that share their w
 Source: Hu et al. 2022.
 """
 
+import math
 import pickle
 import zipfile
 from collections.abc import Collection
@@ -19,6 +20,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from reference_impl.pretraining.distributed import plain_name
 
 ATTENTION_LAYERS = ("q_proj", "v_proj")  # those that the paper adapts (section 5.1)
 
@@ -31,7 +34,8 @@ class LoRALinear(nn.Module):
     """A linear layer and its adapter: W x + (alpha / rank) B A x, where only A and B train.
 
     B starts at 0, so at first nothing changes. A starts random: were both 0, neither would ever
-    have a gradient. Raises LoRAError where the rank is not from 1 to the layer's smaller side.
+    have a gradient. Raises LoRAError where the rank is not from 1 to the layer's smaller
+    side, or alpha is not above 0.
     Source: Hu et al. 2022, equation 3.
 
     >>> layer = LoRALinear(nn.Linear(3, 2, bias=False), rank=1, alpha=2.0)
@@ -41,9 +45,10 @@ class LoRALinear(nn.Module):
     tensor([18., 18.])
     """
 
-    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
+    def __init__(self, linear: nn.Linear, rank: int, alpha: int | float) -> None:
         super().__init__()
         check_rank(linear, rank)
+        check_alpha(alpha)
         self.linear = linear.requires_grad_(False)
         self.rank, self.alpha = rank, alpha
         d_out, d_in = linear.weight.shape
@@ -62,7 +67,7 @@ class LoRALinear(nn.Module):
 
 
 def add_lora(
-    model: nn.Module, rank: int, alpha: float, layers: Collection[str] = ATTENTION_LAYERS
+    model: nn.Module, rank: int, alpha: int | float, layers: Collection[str] = ATTENTION_LAYERS
 ) -> None:
     """Freeze the model and give an adapter to every linear layer whose name is in `layers`.
 
@@ -70,6 +75,7 @@ def add_lora(
     rank * (d_in + d_out) numbers a layer. Raises LoRAError, and leaves the model as it was, where
     it has adapters already, a name fits no layer, or a layer shares its weight.
     """
+    check_alpha(alpha)
     chosen = linear_layers(model, layers)
     for layer in chosen.values():
         check_rank(layer, rank)
@@ -94,7 +100,8 @@ def save_lora(model: nn.Module, path: str | PathLike) -> None:
     found = needed_adapters(model)
     first = next(iter(found.values()))
     weights = {
-        name: {"a": layer.a.detach(), "b": layer.b.detach()} for name, layer in found.items()
+        plain_name(name): {"a": layer.a.detach().cpu(), "b": layer.b.detach().cpu()}
+        for name, layer in found.items()
     }
     torch.save({"rank": first.rank, "alpha": first.alpha, "adapters": weights}, Path(path))
 
@@ -109,7 +116,7 @@ def load_lora(model: nn.Module, path: str | PathLike) -> None:
     state = read_adapters(Path(path))
     saved = state["adapters"]
     layers = linear_layers(model, {last_name(name) for name in saved})
-    mine = {name: tuple(layer.weight.shape) for name, layer in layers.items()}
+    mine = {plain_name(name): tuple(layer.weight.shape) for name, layer in layers.items()}
     theirs = {name: (len(weights["b"]), weights["a"].shape[1]) for name, weights in saved.items()}
     if mine != theirs:
         odd = min(name for name in mine | theirs if mine.get(name) != theirs.get(name))
@@ -120,8 +127,8 @@ def load_lora(model: nn.Module, path: str | PathLike) -> None:
     add_lora(model, state["rank"], state["alpha"], {last_name(name) for name in saved})
     with torch.no_grad():
         for name, layer in adapters(model).items():
-            layer.a.copy_(saved[name]["a"])
-            layer.b.copy_(saved[name]["b"])
+            layer.a.copy_(saved[plain_name(name)]["a"])
+            layer.b.copy_(saved[plain_name(name)]["b"])
 
 
 def read_adapters(path: Path) -> dict[str, Any]:
@@ -132,7 +139,7 @@ def read_adapters(path: Path) -> dict[str, Any]:
     if not zipfile.is_zipfile(path):  # what torch.save writes, cut files excepted
         raise damaged
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)  # wherever it was written
     except (pickle.UnpicklingError, RuntimeError) as error:
         raise damaged from error
     if not (isinstance(state, dict) and state.keys() == {"rank", "alpha", "adapters"}):
@@ -193,6 +200,12 @@ def check_rank(layer: nn.Linear, rank: int) -> None:
             f"rank={rank} is not from 1 to {largest}, the smaller side of a weight of shape "
             f"{tuple(layer.weight.shape)}: choose a smaller one, often 4 to 64"
         )
+
+
+def check_alpha(alpha: int | float) -> None:
+    """Raise LoRAError where the adapter would be switched off, turned round or not a number."""
+    if not 0 < alpha < math.inf:
+        raise LoRAError(f"alpha={alpha}: give a finite number above 0, often 1 to 2 times rank")
 
 
 def check_not_shared(model: nn.Module, layer: nn.Linear) -> None:

@@ -1,8 +1,8 @@
 """The fast decoder with its weights kept in 8 bits: a quarter of the memory to read for a token.
 
-A row of weights becomes whole numbers from -127 to 127 and one scale. Activations stay floats, so
-all that is lost is the rounding of weights: their outliers, unlike those of activations, are mild
-(Dettmers et al. 2022, section 3). What it costs is measured in the tests.
+A row of weights becomes whole numbers from -127 to 127 and one scale. Activations, of which a few
+features are many times larger than the others (Dettmers et al. 2022, section 4), stay floats: all
+that is lost is the rounding of weights. What it costs is measured in the tests.
 Does not handle: 4 bits, activations in 8 bits.
 """
 

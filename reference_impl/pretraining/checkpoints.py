@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from reference_impl.pretraining.distributed import World, fill, unwrapped, whole
+from reference_impl.pretraining.distributed import World, fill, plain_name, unwrapped, whole
 from reference_impl.pretraining.optimizer import AdamW
 
 DIGEST_LENGTH = 16  # hex digits of SHA-256: against damage, not against forgery
@@ -54,7 +54,7 @@ class Checkpoints:
         world = world or World()
         state = {
             "n_steps": n_steps,
-            "model": {k: whole(v) for k, v in unwrapped(model).state_dict().items()},
+            "model": {name: whole(tensor) for name, tensor in named_state(model).items()},
             "optimizer": _gathered(optimizer.state_dict()),
         }
         if world.rank == 0:
@@ -76,7 +76,7 @@ class Checkpoints:
         if path is None:
             return 0
         state = read_checkpoint(path)
-        current = unwrapped(model).state_dict()
+        current = named_state(model)
         mine = {name: tensor.shape for name, tensor in current.items()}
         theirs = {name: tensor.shape for name, tensor in state["model"].items()}
         if mine != theirs:
@@ -89,6 +89,11 @@ class Checkpoints:
             fill(tensor, state["model"][name])
         optimizer.load_state_dict(state["optimizer"])
         return state["n_steps"]
+
+
+def named_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's tensors under the names they have in the plain model, compiled or not."""
+    return {plain_name(name): tensor for name, tensor in unwrapped(model).state_dict().items()}
 
 
 def write_checkpoint(folder: Path, state: dict) -> Path:
@@ -107,7 +112,7 @@ def write_checkpoint(folder: Path, state: dict) -> Path:
 def read_checkpoint(path: Path) -> dict:
     """The state in a checkpoint. Raises CheckpointError where its bytes are not those written."""
     check_digest(path)
-    return torch.load(path, weights_only=True)
+    return torch.load(path, map_location="cpu", weights_only=True)  # wherever it was written
 
 
 def check_digest(path: Path) -> None:

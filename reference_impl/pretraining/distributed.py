@@ -118,8 +118,18 @@ def join_processes() -> Iterator[World]:
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside the wrapper of `World.wrap`, under whose names weights are saved."""
+    """The model inside the wrapper of `World.wrap`."""
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+
+
+def plain_name(name: str) -> str:
+    """The name of a weight or module as it is without `World.wrap` and `torch.compile`, which put
+    their own before it. Under this one weights are saved.
+
+    >>> plain_name("_orig_mod.blocks.0._orig_mod.attention.q_proj.weight")
+    'blocks.0.attention.q_proj.weight'
+    """
+    return name.removeprefix("module.").replace("_orig_mod.", "")
 
 
 def whole(tensor: Tensor) -> Tensor:

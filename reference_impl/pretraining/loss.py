@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+LARGEST_EXPONENT = 709  # e to the power of 710 is beyond float64
 IGNORE_ID = -100  # a target that is no token: padding, or text the model need not predict
 
 
@@ -21,7 +22,7 @@ def token_losses(
 
     log softmax(logits)[target] = logits[target] - log sum exp(logits). The two are subtracted as
     they are, without a softmax between, which would round small probabilities to 0.
-    Half-precision logits are taken to float32. Source: Bengio et al. 2003, section 3.
+    Half-precision logits are taken to float32. Source: Bengio et al. 2003, section 2.
 
     >>> logits = torch.tensor([[0.0, 0.0], [0.0, 1000.0]])
     >>> token_losses(logits, torch.tensor([1, 0]))  # ln 2; and 1000, not infinity
@@ -65,7 +66,7 @@ def perplexity(loss: float) -> float:
     >>> round(perplexity(math.log(8)), 6)
     8.0
     """
-    return math.exp(loss)
+    return math.inf if loss > LARGEST_EXPONENT else math.exp(loss)
 
 
 def bits_per_byte(loss: float, n_tokens: int, n_bytes: int) -> float:

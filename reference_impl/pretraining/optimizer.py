@@ -3,7 +3,8 @@
 Does not handle: sparse gradients, AMSGrad, low-precision weights with a float32 copy.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -31,7 +32,8 @@ def adamw_step(
     - Both moments start at 0; dividing by 1 - beta^step takes that start out of the average.
     - `eps` is added to the root, not under it.
 
-    Source: Loshchilov & Hutter 2019, algorithm 2 (their schedule factor is in learning_rate).
+    Source: Loshchilov & Hutter 2019, algorithm 2. There the schedule's factor alone scales the
+    decay; here, as in PyTorch, the whole learning rate does.
 
     >>> parameter, first, second = torch.tensor([1.0]), torch.zeros(1), torch.zeros(1)
     >>> adamw_step(parameter, torch.tensor([-5.0]), first, second, 1, 0.1, weight_decay=0.5)
@@ -54,6 +56,7 @@ class AdamW:
     `step()` to follow a schedule. A parameter without a gradient is left as it is.
     Source: Loshchilov & Hutter 2019. The defaults are PyTorch's; language models are mostly
     trained with betas (0.9, 0.95) and weight_decay 0.1 (Touvron et al. 2023, section 2.3).
+    Raises ValueError for a parameter given twice, for float16, and for settings out of range.
     """
 
     def __init__(
@@ -71,13 +74,14 @@ class AdamW:
         self.decays = [
             group.get("weight_decay", weight_decay) for group in groups for _ in group["params"]
         ]
-        if not self.parameters:
-            raise ValueError("there is nothing to train: give at least one parameter")
+        check_parameters(self.parameters)
+        self._check_settings()
         self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in self.parameters]
         self.steps = [0] * len(self.parameters)
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
+        self._check_settings()
         for i, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 self.steps[i] += 1
@@ -91,6 +95,19 @@ class AdamW:
                     self.eps,
                     self.decays[i],
                 )
+
+    def _check_settings(self) -> None:
+        """Raise ValueError for numbers that would destroy the weights; NaN is one."""
+        decays = min(self.decays, default=0.0), max(self.decays, default=0.0)
+        for name, least, number, below in (
+            ("learning_rate", 0, self.learning_rate, math.inf),
+            ("betas[0]", 0, self.betas[0], 1),
+            ("betas[1]", 0, self.betas[1], 1),
+            ("eps", 0, self.eps, math.inf),
+            *(("weight_decay", 0, decay, math.inf) for decay in decays),
+        ):
+            if not least <= number < below:
+                raise ValueError(f"{name}={number}: give a number from {least} to below {below}")
 
     def zero_grad(self) -> None:
         """Forget the gradients, which backward() otherwise adds to."""
@@ -114,6 +131,22 @@ class AdamW:
             for moment, value in zip(moments, saved, strict=True):
                 fill(moment, value)
         self.steps = list(state["steps"])
+
+
+def check_parameters(parameters: Sequence[Tensor]) -> None:
+    """Raise ValueError where there is none, one is given twice, or one is float16."""
+    if not parameters:
+        raise ValueError("there is nothing to train: give at least one parameter")
+    if len({id(parameter) for parameter in parameters}) < len(parameters):
+        raise ValueError(
+            "a parameter is given twice, in a list or in two groups, and would be moved twice a "
+            "step: leave out the second (model.parameters() gives shared weights once)"
+        )
+    if any(parameter.dtype == torch.float16 for parameter in parameters):
+        raise ValueError(
+            "float16 cannot hold small gradients and their squares: keep the weights in float32 "
+            "(train(..., mixed_precision=True) multiplies in bfloat16)"
+        )
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict]:
@@ -145,7 +178,8 @@ def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> Float[Tenso
 
     The direction stays. Gradients that are short already stay exactly as they are: they are never
     scaled up. Returns the norm before clipping. Raises ValueError where the norm is not finite,
-    since one step with it would destroy the weights. Source: Pascanu et al. 2013, algorithm 1.
+    since one step with it would destroy the weights, or max_norm is negative.
+    Source: Pascanu et al. 2013, algorithm 1.
 
     >>> weight = torch.zeros(2, requires_grad=True)
     >>> weight.grad = torch.tensor([3.0, 4.0])
@@ -154,7 +188,10 @@ def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> Float[Tenso
     >>> clip_gradients([weight], max_norm=9.0), weight.grad
     (tensor(1.), tensor([0.6000, 0.8000]))
     """
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    once = {id(p): p for p in parameters}.values()  # one given twice has one gradient
+    gradients = [p.grad for p in once if p.grad is not None]
+    if not max_norm >= 0:
+        raise ValueError(f"max_norm={max_norm} is no length: give a number from 0 on")
     norm = global_norm(gradients)
     if not torch.isfinite(norm):
         raise ValueError(

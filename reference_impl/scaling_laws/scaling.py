@@ -43,15 +43,19 @@ class ParametricLoss:
 
         N = G (C/6)^(beta/(alpha+beta)) and D = (C/6)^(alpha/(alpha+beta)) / G, where
         G = (alpha A / (beta B))^(1/(alpha+beta)). The steeper the loss falls with one of the two,
-        the slower that one has to grow. E does not matter. Raises ValueError unless compute > 0.
+        the slower that one has to grow. E does not matter. Raises ValueError unless compute is
+        a finite number above 0.
         Source: Hoffmann et al. 2022, equation 4.
 
         >>> law = ParametricLoss(E=1.0, A=10.0, B=10.0, alpha=0.5, beta=0.5)
         >>> [round(x) for x in law.optimum(6e6)]  # symmetric: N = D = sqrt(1e6)
         [1000, 1000]
         """
-        if compute <= 0:
-            raise ValueError(f"compute={compute} FLOPs is not above 0: give what the run may cost")
+        if not 0 < compute < np.inf:
+            raise ValueError(
+                f"compute={compute} FLOPs is not a finite number above 0: give what the run may "
+                "cost"
+            )
         total = self.alpha + self.beta
         g = (self.alpha * self.A / (self.beta * self.B)) ** (1 / total)
         n_parameters = g * (compute / 6) ** (self.beta / total)
@@ -92,16 +96,15 @@ def fit_parametric_loss(
     Minimises the Huber loss of ln L, so that errors count in proportion and a few odd runs cannot
     pull the fit away. The minimum found depends on where the search starts: of Hoffmann's grid
     the `n_searches` best points are tried (0: all 4,500) and the best result is returned.
-    Raises ValueError for fewer runs than the five coefficients, or numbers not above 0.
+    Raises ValueError for fewer runs than the five coefficients, or numbers that are not finite
+    and above 0: a run that diverged has no final loss and is to be left out by name.
     Source: Hoffmann et al. 2022, equation 3, and appendix D.3. The loss is summed over runs, not
     averaged: the average is so flat that a search stops too soon (Besiroglu et al. 2024).
     """
     data = np.array([n_parameters, n_tokens, losses], dtype=np.float64)
-    if data.shape[1] < 5 or not (data > 0).all():
-        raise ValueError(
-            f"{data.shape[1]} runs were given, the smallest number among them {data.min():g}: five "
-            "coefficients need at least five runs, and logarithms need numbers above 0"
-        )
+    if data.shape[1] < 5:
+        raise ValueError(f"{data.shape[1]} runs were given: five coefficients need at least five")
+    check_runs(data)
     log_data = np.log(data)  # 3 runs
     starts = np.array(GRID)  # searches 5
     if n_searches:
@@ -110,6 +113,15 @@ def fit_parametric_loss(
     found = [_search(start, log_data, delta) for start in starts]
     log_e, log_a, log_b, alpha, beta = min(found)[1]
     return ParametricLoss(*np.exp([log_e, log_a, log_b]).tolist(), alpha, beta)
+
+
+def check_runs(data: Num[np.ndarray, "numbers runs"]) -> None:
+    """Raise ValueError for the first run with a number that has no logarithm."""
+    for run in np.flatnonzero(~(np.isfinite(data) & (data > 0)).all(axis=0)):
+        raise ValueError(
+            f"run {run} has the numbers {data[:, run].tolist()}, but logarithms need finite ones "
+            "above 0: leave out runs that diverged or did not end, and say which"
+        )
 
 
 def _search(

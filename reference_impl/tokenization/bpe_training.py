@@ -75,7 +75,8 @@ def tokenizer_from_merges(
 ) -> Tokenizer:
     """The tokenizer of trained merges: ids 0 to 255 are the bytes, then merges, then specials.
 
-    >>> tokenizer_from_merges([(b"a", b"b")], r" ?\\w+", ["<|end|>"]).encode("ab<|end|>")
+    >>> tokenizer = tokenizer_from_merges([(b"a", b"b")], r" ?\\w+", ["<|end|>"])
+    >>> tokenizer.encode("ab<|end|>", allowed_special="all")
     [256, 257]
     """
     merges = list(merges)

@@ -2,16 +2,19 @@
 
 Three steps: cut the text at special tokens, cut the rest into words with a regular expression,
 merge the bytes of each word by rank. This file does not read tokenizer files
-(`tokenizer_files.py`), learn merges (`bpe_training.py`), render chats (`chat.py`) or normalise.
+(`tokenizer_files.py`), learn merges (`bpe_training.py`), keep a trained tokenizer
+(`saved_tokenizer.py`), render chats (`chat.py`) or normalise.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import chain, pairwise
 from operator import index
 from typing import SupportsIndex
 
 import regex
+
+from reference_impl.tokenization.streaming import parts_between_words, words_end_at_whitespace
 
 # Most words of a text come again, so their ids are kept: so many, none longer than this.
 CACHED_WORDS, CACHED_WORD_LENGTH = 2**16, 64
@@ -97,8 +100,9 @@ class Tokenizer:
     """A byte-level BPE tokenizer.
 
     `vocabulary` gives the id of each token's bytes. `pattern` cuts text into words; merges never
-    cross a cut, and text that it does not match is left out. `special_tokens` are cut out of the
-    text before all else; where two overlap the leftmost counts, then the longest.
+    cross a cut, and text that it does not match is left out. `special_tokens` are ordinary text
+    unless `encode` is told which of them count; these are cut out of the text before all else, and
+    where two overlap the leftmost counts, then the longest.
 
     Which neighbours merge first is told in one of two ways:
     - `merges=None`, tiktoken's files: any two neighbours whose joined bytes are a token may merge,
@@ -115,7 +119,7 @@ class Tokenizer:
     >>> tokenizer = Tokenizer(
     ...     {**letters, b"lo": 6, b"low": 7, b"er": 8}, r" ?\\S+", {"<|end|>": 9}
     ... )
-    >>> tokenizer.encode("lower low<|end|>")
+    >>> tokenizer.encode("lower low<|end|>", allowed_special={"<|end|>"})
     [7, 8, 5, 7, 9]
     >>> tokenizer.decode([7, 8, 5, 7, 9])
     'lower low<|end|>'
@@ -141,16 +145,17 @@ class Tokenizer:
         # Copies and pickles are built anew: functions and known words do not travel.
         return Tokenizer, (self.vocabulary, self.pattern.pattern, self.special_tokens, self.merges)
 
-    def encode(self, text: str, allowed_special: str | Set[str] = "all") -> list[int]:
+    def encode(self, text: str, allowed_special: str | Collection[str] = "none") -> list[int]:
         """The token ids of `text`.
 
-        `allowed_special` names the special tokens that count as such: "all", "none" or a set of
-        them. The text of any other special token is encoded as ordinary text.
-        Raises ValueError for a lone surrogate or an unknown name in `allowed_special`.
+        `allowed_special` names the special tokens that count as such: "none", "all" or a set of
+        them. The text of any other special token is encoded as ordinary text: whoever wrote the
+        text cannot speak for the program. Allow them only in text that the program wrote itself.
+        Raises ValueError for a surrogate or an unknown name in `allowed_special`.
         """
         ids: list[int] = []
         try:
-            for i, part in enumerate(self._split_special(text, allowed_special)):
+            for i, part in enumerate(split_special(text, self._allowed(allowed_special))):
                 if i % 2:
                     ids.append(self.special_tokens[part])
                 else:
@@ -159,6 +164,23 @@ class Tokenizer:
         except UnicodeEncodeError:
             raise surrogate_error(text) from None
         return ids
+
+    def encode_iterable(
+        self, texts: Iterable[str], allowed_special: str | Collection[str] = "none"
+    ) -> Iterator[int]:
+        """The token ids of the joined `texts`, such as the lines of a file, one after another.
+
+        Equal to `encode` of the whole, whose length does not matter: in memory are one text and
+        what came since the last whitespace behind a letter or digit. There the published patterns
+        always cut; the text of a pattern that does not (found by trying) is gathered first.
+        """
+        allowed = self._allowed(allowed_special)
+        if words_end_at_whitespace(self.pattern, allowed):
+            parts: Iterable[str] = parts_between_words(texts)
+        else:
+            parts = ["".join(texts)]
+        for part in parts:
+            yield from self.encode(part, allowed)
 
     def decode(self, ids: Iterable[SupportsIndex]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, so valid ids never raise."""
@@ -181,20 +203,16 @@ class Tokenizer:
         """The bytes of one token; of a special token, its text in UTF-8."""
         return self.decode_bytes([index(token_id)])
 
-    def _split_special(self, text: str, allowed_special: str | Set[str]) -> list[str]:
-        """Ordinary text at the even places, special tokens at the odd ones."""
-        if allowed_special == "all":
-            allowed = self.special_tokens.keys()
-        elif allowed_special == "none":
-            allowed = set()
-        elif isinstance(allowed_special, str) or not allowed_special <= self.special_tokens.keys():
+    def _allowed(self, allowed_special: str | Collection[str]) -> Collection[str]:
+        """The special tokens that count as such. Raises ValueError for an unknown one."""
+        if isinstance(allowed_special, str) and allowed_special in ("all", "none"):
+            return self.special_tokens.keys() if allowed_special == "all" else ()
+        if isinstance(allowed_special, str) or set(allowed_special) - self.special_tokens.keys():
             raise ValueError(
                 f"allowed_special is {allowed_special!r}; want 'all', 'none' or a set of these "
                 f"special tokens: {sorted(self.special_tokens)}"
             )
-        else:
-            allowed = allowed_special
-        return split_special(text, allowed)
+        return allowed_special
 
     def _encode_word(self, word: str) -> list[int]:
         data = word.encode()
@@ -265,10 +283,23 @@ def _rank_function(
     return lambda left, right: ranks.get((left, right))
 
 
+LONE_SURROGATE = regex.compile(
+    r"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]"
+)
+
+
 def surrogate_error(text: str) -> ValueError:
-    """The error for a text that UTF-8 cannot write: half of a pair of UTF-16, left alone."""
-    place = next(i for i, char in enumerate(text) if "\ud800" <= char <= "\udfff")
+    """The error for a text that UTF-8 cannot write: it holds halves of a pair of UTF-16."""
+    lone = LONE_SURROGATE.search(text)
+    if lone:
+        what = f"character {lone.start()} is the lone surrogate {lone[0]!r}"
+    else:
+        place = next(i for i, char in enumerate(text) if "\ud800" <= char <= "\udbff")
+        what = (
+            f"characters {place} and {place + 1} are a surrogate pair, "
+            f"{text[place : place + 2]!r}: one character in UTF-16's two halves"
+        )
     return ValueError(
-        f"character {place} is the lone surrogate {text[place]!r}, which UTF-8 cannot write; "
-        "clean the text first: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+        f"{what}, which UTF-8 cannot write; clean the text first: "
+        "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
     )

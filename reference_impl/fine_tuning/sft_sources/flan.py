@@ -25,8 +25,10 @@ PLAIN: tuple[Template, ...] = (("{question}", "{chain_of_thought}\nThe answer is
 
 
 class FlanCoT(Source):
-    """Lines of question, answer and rationale with tabs between. No quotes, no header.
+    r"""Lines of question, answer and rationale with tabs between. No quotes, no header.
 
+    A line break inside a cell is written as a backslash and an n, and becomes a line break again;
+    no other backslash means anything.
     Each row is phrased through one of `templates`, drawn from `seed` and its line: the same in
     every pass, and another template for another seed.
     """
@@ -48,7 +50,7 @@ class FlanCoT(Source):
             check_template(template)
 
     def messages(self, line: int, row: str) -> list[Message]:
-        cells = row.split("\t")
+        cells = [cell.replace("\\n", "\n") for cell in row.split("\t")]
         if len(cells) != len(COLUMNS):
             raise BadRow(
                 f"there are {len(cells)} columns instead of {len(COLUMNS)} ({', '.join(COLUMNS)}): "

@@ -7,6 +7,7 @@ are `automatic-eval-samples/*_samples.csv`.
 
 import csv
 from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 
 from reference_impl.fine_tuning.chat import Message
@@ -21,7 +22,8 @@ class InstructGPTSamples(Source):
     """Comma-separated with a header: model_type, and question and answer, or context and sample.
 
     `model_type` keeps one model's replies: "gpt-175b" is not tuned, "sft-175b" is fine-tuned on
-    demonstrations, "ppo-ptx-175b" is trained further on preferences.
+    demonstrations, "ppo-ptx-175b" is trained further on preferences. Raises SourceError where the
+    file has none of it.
     """
 
     name = "instructgpt-samples"
@@ -37,16 +39,23 @@ class InstructGPTSamples(Source):
         records = self.records()
         _, header = next(records, (1, []))
         asked, said = self.columns(header)
-        found = False
+        found, models = False, set()
         for line, cells in records:
             found = True
             record = dict(zip(header, cells, strict=False))
             if problem := wrong_cells(cells, header):
                 self.report(line, BadRow(problem))
-            elif self.model_type in (None, record["model_type"]):
-                yield line, (record[asked], record[said])
+            else:
+                models.add(record["model_type"])
+                if self.model_type in (None, record["model_type"]):
+                    yield line, (record[asked], record[said])
         if not found:
             raise SourceError(f"{self.path} has no rows, only a header: download it again")
+        if self.model_type is not None and self.model_type not in models:
+            raise SourceError(
+                f"{self.path} has no reply of model_type {self.model_type!r}: take one of "
+                f"{', '.join(sorted(models)) or 'another file'}"
+            )
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """The cells of each record, and the line where it begins: it may fill several."""
@@ -54,7 +63,9 @@ class InstructGPTSamples(Source):
         while True:
             line = reader.line_num + 1
             try:
-                if cells := next(reader):
+                with any_length():
+                    cells = next(reader)
+                if cells:
                     yield line, cells
             except StopIteration:
                 return
@@ -65,6 +76,12 @@ class InstructGPTSamples(Source):
         """The names of the two columns that are read."""
         for pair in COLUMN_PAIRS:
             if {"model_type", *pair} <= set(header):
+                twice = [name for name in ("model_type", *pair) if header.count(name) > 1]
+                if twice:
+                    raise SourceError(
+                        f"{self.path}, line 1: there are several columns {twice[0]!r}: name apart "
+                        "or remove the one that is not meant"
+                    )
                 return pair
         raise SourceError(
             f"{self.path}, line 1: the columns {', '.join(filter(None, header))} are not those of "
@@ -74,6 +91,16 @@ class InstructGPTSamples(Source):
 
     def messages(self, line: int, row: tuple[str, str]) -> list[Message]:
         return question_and_answer(*row)
+
+
+@contextmanager
+def any_length() -> Iterator[None]:
+    """Let a cell be longer than the 131,072 characters at which the csv module stops by itself."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def wrong_cells(cells: list[str], header: list[str]) -> str | None:

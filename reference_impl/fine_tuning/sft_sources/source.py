@@ -102,9 +102,10 @@ class Source(ABC):
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """The object on a line of a JSON Lines file. Raises BadRow where there is none."""
+    """The object on a line of a JSON Lines file. Raises BadRow where there is none, or one with the
+    same name twice."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=named_once)
     except (ValueError, RecursionError) as error:
         raise BadRow(
             f"{text[:40]!r} is not one whole JSON object ({error}): the file is cut short, or not "
@@ -115,6 +116,16 @@ def json_object(text: str) -> dict[str, Any]:
             f"{JSON_NAMES[type(value)]} stands where a JSON object should: write one object a line"
         )
     return value
+
+
+def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs of a JSON object as a dict. Raises BadRow where a name comes twice."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadRow(f"field {twice!r} comes twice: keep the one that is meant")
+    return row
 
 
 def field(row: dict[str, Any], name: str, *kinds: type) -> Any:

@@ -10,7 +10,9 @@ from reference_impl.fine_tuning.chat import (
     START,
     Conversation,
     chat,
+    check_message,
     encode_chat,
+    encode_turn,
     render_chat,
     stream_text,
 )
@@ -56,7 +58,7 @@ def test_encoding_is_that_of_the_rendered_text(byte_tokenizer, messages, add_gen
     ids = encode_chat(byte_tokenizer, messages, add_generation_prompt)
     rendered = render_chat(messages, add_generation_prompt)
     if not any(mark in message["content"] for message in messages for mark in (START, END)):
-        assert ids == byte_tokenizer.encode(rendered)
+        assert ids == byte_tokenizer.encode(rendered, "all")
     assert byte_tokenizer.decode(ids) == rendered
 
 
@@ -116,7 +118,7 @@ def test_turns_follow_the_template_and_are_read_once(scripted, byte_tokenizer):
         {"role": "user", "content": "Who am I?"},
         {"role": "assistant", "content": "Ada."},
     ]
-    everything = byte_tokenizer.encode(render_chat(messages, add_generation_prompt=False))
+    everything = byte_tokenizer.encode(render_chat(messages, add_generation_prompt=False), "all")
     assert conversation.token_ids == everything
     assert model.read == everything[:-2]  # all but the last turn's end mark and line break
 
@@ -171,3 +173,16 @@ def test_gravity(weights_file):
         "Gravity is a fundamental concept in physics that describes the curvature of spacetime "
         "caused by the presence of mass. It's"
     )
+
+
+@pytest.mark.parametrize("content", [None, 5, ["text"], b"text"])
+def test_a_message_without_words_is_refused(byte_tokenizer, content):
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": content}]
+    for render in (render_chat, lambda m: encode_chat(byte_tokenizer, m)):
+        with pytest.raises(TypeError, match="the message's content is .* but should be a text"):
+            render(messages)
+    for role, words in (("user", content), (content, "hi")):
+        with pytest.raises(TypeError):
+            encode_turn(byte_tokenizer, role, words)
+    with pytest.raises(TypeError, match="the message's role is None, but should be a text"):
+        check_message(None, "hi")

@@ -257,3 +257,33 @@ def test_smollm2_learns_an_answer_that_nobody_could_know(weights_file, threads):
     assert losses[-1] < 0.1 < losses[0]
     merge_lora(model)
     assert reply() == "Your boat is called Marzipan."
+
+
+def test_adapters_from_a_gpu_are_read_where_there_is_none(model_of, tmp_path, monkeypatch):
+    model, path = adapted(model_of()), tmp_path / "adapters.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        save_lora(model, path)
+    other = model_of()
+    load_lora(other, path)
+    assert torch.equal(other(IDS), model(IDS))
+
+
+@pytest.mark.parametrize("saved_compiled", [True, False])
+def test_adapters_of_compiled_and_plain_models_are_the_same(model_of, tmp_path, saved_compiled):
+    def compiled(model, yes):
+        return torch.compile(model, backend="eager") if yes else model
+
+    model, path = adapted(model_of()), tmp_path / "adapters.pt"
+    save_lora(compiled(model, saved_compiled), path)
+    other = model_of()
+    load_lora(compiled(other, not saved_compiled), path)
+    assert torch.equal(other(IDS), model(IDS))
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_alpha_that_scales_nothing(model_of, alpha):
+    model = model_of()
+    with pytest.raises(LoRAError, match=f"alpha={alpha}: give a finite number above 0"):
+        add_lora(model, rank=2, alpha=alpha)
+    assert all(parameter.requires_grad for parameter in model.parameters())

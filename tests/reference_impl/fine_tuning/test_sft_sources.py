@@ -580,3 +580,43 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
             tracemalloc.stop()
 
     assert peak(3000) < 1.5 * peak(300)  # 3 MB of text against 0.3 MB
+
+
+# --- What the sources' own writing stands for ---------------------------------------------------
+
+
+def test_flan_s_line_breaks_are_line_breaks(written):
+    row = rb"Which?\nOPTIONS:\n- yes" b"\tyes\t" rb"First.\nThen \frac{1}{2} and C:\temp." b"\n"
+    source = FlanCoT(written(row), templates=[("{question}", "{cot}|{answer}")])
+    asked, answered = said(source)[0]
+    assert asked == "Which?\nOPTIONS:\n- yes"
+    assert answered == "First.\nThen \\frac{1}{2} and C:\\temp.|yes"
+
+
+def test_a_cell_of_any_length(written):
+    long = "x" * 200_000 + '\n"quoted", and more'
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(["0", "sft-xl", "none", "Why?", long])
+    limit = csv.field_size_limit()
+    assert said(InstructGPTSamples(written(HEADER + text.getvalue().encode()))) == [["Why?", long]]
+    assert csv.field_size_limit() == limit
+
+
+def test_a_model_that_is_not_in_the_file_is_named(written):
+    data = HEADER + b'0,sft-xl,none,Why?,"So."\n1,gpt-xl,none,Why?,"So."\n'
+    with pytest.raises(SourceError, match="no reply of model_type 'ppo': take one of gpt-xl, sft-"):
+        list(InstructGPTSamples(written(data), model_type="ppo"))
+
+
+def test_a_column_that_comes_twice_is_refused(written):
+    data = b"model_type,question,answer,answer\nsft-xl,Why?,So.,Or so.\n"
+    with pytest.raises(SourceError, match="several columns 'answer'"):
+        list(InstructGPTSamples(written(data)))
+
+
+def test_a_field_that_comes_twice_is_refused(written):
+    row = (
+        b'{"instruction": "a", "context": "", "response": "b", "response": "c", "category": "d"}\n'
+    )
+    with pytest.raises(SourceError, match="line 1: field 'response' comes twice"):
+        list(Dolly(written(row)))

@@ -145,3 +145,41 @@ def test_a_checkpoint_of_another_model_is_refused(trained, tmp_path):
 def test_impossible_numbers_are_refused(tmp_path, numbers):
     with pytest.raises(ValueError, match="must be 1 or more"):
         Checkpoints(tmp_path, **numbers)
+
+
+def compiled(model):
+    return torch.compile(model, backend="eager")  # the wrapper is the same for every backend
+
+
+def half_compiled(model):
+    """One block wrapped as `torch.compile` wraps; nothing is compiled until a call."""
+    model.blocks[0] = compiled(model.blocks[0])
+    return model
+
+
+WRAPS = {"plain": lambda model: model, "compiled": compiled, "one block": half_compiled}
+
+
+@pytest.mark.parametrize("saved_as", WRAPS)
+@pytest.mark.parametrize("loaded_as", WRAPS)
+def test_compiled_and_plain_models_take_over_each_other_s_checkpoints(
+    trained, tmp_path, saved_as, loaded_as
+):
+    model, optimizer = trained(2)
+    checkpoints = Checkpoints(tmp_path, every=1)
+    checkpoints.save(2, WRAPS[saved_as](model), optimizer)
+    names = read_checkpoint(checkpoints.paths()[0])["model"].keys()
+    fresh, fresh_optimizer = trained(0)
+    assert names == fresh.state_dict().keys()
+    assert checkpoints.restore(WRAPS[loaded_as](fresh), fresh_optimizer) == 2
+    assert weights_equal(model, fresh)
+
+
+def test_a_checkpoint_from_a_gpu_is_read_where_there_is_none(trained, tmp_path, monkeypatch):
+    model, optimizer = trained(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        Checkpoints(tmp_path, every=1).save(1, model, optimizer)
+    fresh, fresh_optimizer = trained(0)
+    assert Checkpoints(tmp_path, every=1).restore(fresh, fresh_optimizer) == 1
+    assert weights_equal(model, fresh)

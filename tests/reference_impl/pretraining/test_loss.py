@@ -130,3 +130,9 @@ def test_a_model_that_guesses_bytes_needs_eight_bits_for_each():
 def test_no_text_has_no_bits_per_byte(n_tokens, n_bytes):
     with pytest.raises(ValueError, match="must be above 0"):
         bits_per_byte(1.0, n_tokens, n_bytes)
+
+
+def test_a_perplexity_beyond_float64_is_infinite():
+    assert perplexity(708.0) == pytest.approx(math.exp(708.0))
+    assert perplexity(1e6) == perplexity(math.inf) == math.inf
+    assert math.isnan(perplexity(math.nan))

@@ -1,5 +1,7 @@
 """AdamW and clipping: against PyTorch's, step by step."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -169,3 +171,72 @@ def test_broken_gradients_stop_the_run_before_the_weights_are_lost(bad):
 
 def test_parameters_without_gradients_have_no_norm():
     assert clip_gradients(parameters_of(0), 1.0).item() == 0.0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda w, b: [w, b, w],
+        lambda w, b: [{"params": [w, b]}, {"params": [w], "weight_decay": 0.0}],
+        lambda w, b: [{"params": [w, w]}],
+    ],
+)
+def test_a_parameter_given_twice_is_refused(given):
+    weight, bias = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    with pytest.raises(ValueError, match="a parameter is given twice"):
+        AdamW(given(weight, bias))
+
+
+def test_shared_weights_are_one_parameter(model_of):
+    model = model_of(tied_embeddings=True)
+    parameters = [*model.token_embedding.parameters(), *model.lm_head.parameters()]
+    with pytest.raises(ValueError, match="given twice"):
+        AdamW(parameters)
+    assert len(AdamW(model.parameters()).parameters) == len(list(model.parameters()))
+
+
+def test_a_gradient_is_clipped_once_however_often_its_parameter_is_given():
+    weight = nn.Parameter(torch.zeros(2))
+    weight.grad = torch.tensor([3.0, 4.0])
+    assert clip_gradients([weight, weight], max_norm=1.0).item() == 5.0
+    torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": -1.0}, "learning_rate=-1.0"),
+        ({"learning_rate": math.nan}, "learning_rate=nan"),
+        ({"learning_rate": math.inf}, "learning_rate=inf"),
+        ({"betas": (1.0, 0.9)}, r"betas\[0\]=1.0"),
+        ({"betas": (0.9, math.nan)}, r"betas\[1\]=nan"),
+        ({"eps": -1e-8}, "eps=-1e-08"),
+        ({"weight_decay": math.nan}, "weight_decay=nan"),
+        ({"weight_decay": -0.1}, "weight_decay=-0.1"),
+    ],
+    ids=str,
+)
+def test_settings_that_would_destroy_the_weights(settings, message):
+    weight = nn.Parameter(torch.ones(2))
+    with pytest.raises(ValueError, match=message):
+        AdamW([weight], **settings)
+
+
+def test_a_schedule_that_gives_nan_moves_nothing():
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = AdamW([weight])
+    weight.grad, optimizer.learning_rate = torch.ones(2), math.nan
+    with pytest.raises(ValueError, match="learning_rate=nan"):
+        optimizer.step()
+    assert weight.tolist() == [1.0, 1.0]
+
+
+def test_float16_weights_are_refused():
+    with pytest.raises(ValueError, match="float16 cannot hold small gradients"):
+        AdamW([nn.Parameter(torch.ones(2).half())])
+
+
+@pytest.mark.parametrize("max_norm", [-1.0, math.nan])
+def test_a_norm_that_is_no_length_is_refused(max_norm):
+    with pytest.raises(ValueError, match=f"max_norm={max_norm} is no length"):
+        clip_gradients([nn.Parameter(torch.ones(2))], max_norm)

@@ -1,9 +1,11 @@
 """The GGUF reader against the `gguf` package, and against files that are broken."""
 
+import struct
+
 import numpy as np
 import pytest
 import torch
-from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFEndian, GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -161,5 +163,78 @@ def test_an_unknown_version_is_named(small_file):
     content = bytearray(small_file.read_bytes())
     content[4] = 9
     small_file.write_bytes(content)
-    with pytest.raises(GGUFError, match="GGUF version 9, but 2 or 3 can be read"):
+    with pytest.raises(GGUFError, match="is of GGUF version 9, and versions 2 and 3 are read here"):
         GGUFFile(small_file)
+
+
+def test_the_first_version_is_not_called_damaged(tmp_path):
+    path = tmp_path / "old.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<III", 1, 0, 0))  # version 1 counts in 32 bits
+    with pytest.raises(GGUFError, match="GGUF version 1, and versions 2 and 3") as caught:
+        GGUFFile(path)
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_big_endian_file_is_named(tmp_path):
+    path = tmp_path / "big.gguf"
+    writer = GGUFWriter(path, arch="llama", endianess=GGUFEndian.BIG)  # codespell:ignore endianess
+    writer.add_tensor("x", np.ones((2, 3), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(GGUFError, match="big-endian .*GGUF version 3.*little-endian") as caught:
+        GGUFFile(path)
+    assert "damaged" not in str(caught.value)
+
+
+def string(text):
+    return struct.pack("<Q", len(text)) + text
+
+
+def file_of(path, metadata=(), tensors=()):
+    """A GGUF file put together by hand, which no writer would write."""
+    header = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
+    body = header + b"".join(metadata) + b"".join(tensors)
+    path.write_bytes(body + bytes(-len(body) % 32 + 64))
+    return path
+
+
+def test_a_name_that_comes_twice_is_refused(tmp_path):
+    size = string(b"llama.block_count") + struct.pack("<II", 4, 2)
+    with pytest.raises(GGUFError, match="'llama.block_count' twice"):
+        GGUFFile(file_of(tmp_path / "pairs.gguf", metadata=[size, size]))
+    tensor = string(b"x") + struct.pack("<IQIQ", 1, 4, 0, 0)
+    assert GGUFFile(file_of(tmp_path / "one.gguf", tensors=[tensor])).tensor("x").shape == (4,)
+    with pytest.raises(GGUFError, match="'x' twice"):
+        GGUFFile(file_of(tmp_path / "tensors.gguf", tensors=[tensor, tensor]))
+
+
+def test_arrays_nested_without_end_are_refused(tmp_path):
+    def nested(depth):
+        arrays = struct.pack("<IQ", 9, 1) * depth + struct.pack("<IQ", 4, 1) + struct.pack("<I", 7)
+        return [string(b"deep") + struct.pack("<I", 9) + arrays]
+
+    value = GGUFFile(file_of(tmp_path / "some.gguf", nested(15))).metadata["deep"]
+    for _ in range(15):
+        (value,) = value
+    assert value == [7]
+    for depth in (16, 100_000):
+        with pytest.raises(GGUFError, match="arrays within arrays, more than 16 deep"):
+            GGUFFile(file_of(tmp_path / "deep.gguf", nested(depth)))
+
+
+def test_rows_that_do_not_fill_their_blocks_are_refused(tmp_path):
+    tensor = string(b"x") + struct.pack("<IQQIQ", 2, 16, 2, 8, 0)  # 2 rows of 16, Q8_0 wants 32
+    with pytest.raises(GGUFError, match="tensor 'x' has a shape"):
+        GGUFFile(file_of(tmp_path / "rows.gguf", tensors=[tensor]))
+
+
+def test_tensors_are_float32_under_any_default_dtype(small_file):
+    expected = {name: GGUFFile(small_file).tensor(name) for name in GGUFFile(small_file).tensors}
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        actual = {name: GGUFFile(small_file).tensor(name) for name in expected}
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(actual[name], expected[name]) for name in expected)

@@ -57,7 +57,7 @@ def test_model_and_tokenizer_together(model_of, write_gguf):
     path = write_gguf(model_of(**SIZES, vocab_size=4), metadata=TOKENIZER)
     model, tokenizer = load_smollm2(path)
     assert model.config.vocab_size == 4
-    assert tokenizer.encode("abb<|im_end|>") == [3, 2, 0]
+    assert tokenizer.encode("abb<|im_end|>", "all") == [3, 2, 0]
     assert tokenizer.decode([3, 2, 0]) == "abb<|im_end|>"
 
 
@@ -124,3 +124,46 @@ def test_a_tensor_of_another_shape(model_of, write_gguf):
     path = write_gguf(model_of(**SIZES), tensors={"blk.2.ffn_up.weight": wrong})
     with pytest.raises(GGUFError, match=r"blk.2.ffn_up.weight.*\(32, 32\).*\(64, 32\)"):
         load_decoder(GGUFFile(path))
+
+
+def test_a_vocabulary_size_that_is_not_stated_is_the_table_s(model_of, write_gguf):
+    model = model_of(**SIZES)
+    path = write_gguf(model, metadata={"llama.vocab_size": None})
+    assert load_decoder(GGUFFile(path)).config == model.config
+
+
+@pytest.mark.parametrize(
+    "name", ["blk.0.attn_q.bias", "rope_freqs.weight", "blk.3.attn_q.weight", "something.else"]
+)
+def test_a_tensor_that_the_decoder_has_no_place_for(model_of, write_gguf, name):
+    path = write_gguf(model_of(**SIZES), tensors={name: np.ones(8, np.float32)})
+    with pytest.raises(GGUFError, match=f"1 tensors that the decoder .* such as '{name}'"):
+        load_decoder(GGUFFile(path))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "named"),
+    [
+        ({"llama.rope.scaling.type": "linear"}, "llama.rope.scaling.type = 'linear'"),
+        ({"llama.rope.scaling.type": "yarn"}, "llama.rope.scaling.type = 'yarn'"),
+        ({"llama.rope.scaling.factor": 4.0}, "llama.rope.scaling.factor = 4.0"),
+        ({"llama.rope.scale_linear": 2.0}, "llama.rope.scale_linear = 2.0"),
+        ({"llama.expert_count": 8}, "llama.expert_count = 8"),
+        ({"llama.attention.sliding_window": 4096}, "llama.attention.sliding_window = 4096"),
+        ({"llama.attention.causal": False}, "llama.attention.causal = (False|0)"),
+        ({"llama.logit_scale": 0.5}, "llama.logit_scale = 0.5"),
+        ({"llama.rope.dimension_count": 8, "llama.attention.key_length": 16}, "must be equal"),
+        ({"llama.attention.value_length": 8}, "must be equal"),
+    ],
+    ids=str,
+)
+def test_metadata_that_asks_for_another_model_is_refused(model_of, write_gguf, metadata, named):
+    with pytest.raises(GGUFError, match=named):
+        load_decoder(GGUFFile(write_gguf(model_of(**SIZES), metadata=metadata)))
+
+
+def test_metadata_that_changes_nothing_is_taken(model_of, write_gguf):
+    model = model_of(**SIZES)
+    metadata = {"llama.rope.scaling.type": "none", "llama.rope.scaling.factor": 4.0}
+    metadata |= {"llama.expert_count": 0, "llama.attention.key_length": 16}
+    assert load_decoder(GGUFFile(write_gguf(model, metadata=metadata))).config == model.config

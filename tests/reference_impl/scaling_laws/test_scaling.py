@@ -158,12 +158,13 @@ def test_huber_heights_worked_by_hand():
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ([[1e8] * 4, [1e9] * 4, [3.0] * 4], "4 runs were given"),
-        ([[1e8] * 6, [0] * 6, [3.0] * 6], "smallest number among them 0"),
+        ([[1e8] * 4, [1e9] * 4, [3.0] * 4], "4 runs were given: five coefficients need"),
+        ([[], [], []], "0 runs were given"),
+        ([[1e8] * 6, [0] * 6, [3.0] * 6], "run 0 has the numbers"),
     ],
 )
 def test_too_few_runs_and_numbers_without_a_logarithm_are_refused(numbers, message):
-    with pytest.raises(ValueError, match=f"{message}.*five coefficients need at least five runs"):
+    with pytest.raises(ValueError, match=message):
         fit_parametric_loss(*numbers)
 
 

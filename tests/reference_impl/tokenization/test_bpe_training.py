@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference_impl.published.tokenizer_files import CL100K_PATTERN, GPT2_PATTERN, unicode_of_bytes
+from reference_impl.tokenization import bpe_training
 from reference_impl.tokenization.bpe_training import (
     count_pairs,
     count_words,
@@ -15,7 +16,6 @@ from reference_impl.tokenization.bpe_training import (
     train_bpe,
     train_bpe_naive,
 )
-from reference_impl.tokenization.tokenization import bpe_training
 
 TRAINERS = pytest.mark.parametrize("train", [train_bpe_naive, train_bpe])
 END = "<|end|>"

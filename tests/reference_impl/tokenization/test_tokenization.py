@@ -8,13 +8,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_impl.published.tokenizer_files import CL100K_PATTERN, GPT2_PATTERN
+from reference_impl.published.tokenizer_files import (
+    CL100K_PATTERN,
+    GPT2_PATTERN,
+    O200K_PATTERN,
+    SMOLLM_PATTERN,
+)
+from reference_impl.tokenization import tokenization
 from reference_impl.tokenization.bpe_training import BYTES, tokenizer_from_merges, train_bpe
+from reference_impl.tokenization.saved_tokenizer import load_tokenizer, save_tokenizer
 from reference_impl.tokenization.tokenization import (
     Tokenizer,
     merge_by_rank,
     merge_by_rank_naive,
-    tokenization,
 )
 
 SAMPLE = (
@@ -134,31 +140,31 @@ def test_no_merge_crosses_a_word(tokenizer):
 def test_special_tokens(tokenizer):
     end, end_mark, start = (tokenizer.special_tokens[token] for token in SPECIAL)
     a, mark = tokenizer.encode("a!")
-    assert tokenizer.encode("a<|end|>!a") == [a, end_mark, a]  # the longest at one place
-    assert tokenizer.encode("<|end|><|end|>") == [end, end]
+    assert tokenizer.encode("a<|end|>!a", "all") == [a, end_mark, a]  # the longest at one place
+    assert tokenizer.encode("<|end|><|end|>", ["<|end|>"]) == [end, end]
     assert tokenizer.encode("<|end|>!", {"<|end|>"}) == [end, mark]
     assert tokenizer.encode("<|start|><|end|>", {"<|start|>"})[0] == start
     ordinary = tokenizer.encode("<|start|>", "none")
     assert start not in ordinary and tokenizer.decode(ordinary) == "<|start|>"
-    assert tokenizer.encode("<|start|>", set()) == ordinary
+    assert tokenizer.encode("<|start|>", set()) == tokenizer.encode("<|start|>") == ordinary
     assert tokenizer.decode([start, a]) == "<|start|>a"
     assert tokenizer.token_bytes(start) == b"<|start|>"
 
 
 def test_special_tokens_overlapping_at_different_places_the_leftmost_counts():
     tokenizer = Tokenizer({b"a": 0, b"b": 1, b"c": 2}, ".", {"ab": 3, "bcc": 4})
-    assert tokenizer.encode("abcc") == [3, 2, 2]
+    assert tokenizer.encode("abcc", "all") == [3, 2, 2]
 
 
 def test_special_tokens_are_cut_out_before_words():
     # r"\w+" would take "stop" as a word; as a special token it is gone before.
     tokenizer = Tokenizer({byte: i for i, byte in enumerate(BYTES)}, r"\w+", {"stop": 256})
-    assert tokenizer.encode("xstopy") == [ord("x"), 256, ord("y")]
+    assert tokenizer.encode("xstopy", "all") == [ord("x"), 256, ord("y")]
 
 
 def test_special_tokens_may_hold_signs_of_regular_expressions():
     tokenizer = Tokenizer({byte: i for i, byte in enumerate(BYTES)}, r"\w", {"(.*)|[": 256})
-    assert tokenizer.encode("a(.*)|[b") == [97, 256, 98]
+    assert tokenizer.encode("a(.*)|[b", "all") == [97, 256, 98]
 
 
 def test_vocab_size_is_the_highest_id_plus_one():
@@ -180,7 +186,7 @@ def test_bytes_without_a_token_are_left_out():
 
 def test_pickle_keeps_the_tokenizer(tokenizer):
     again = pickle.loads(pickle.dumps(tokenizer))
-    assert again.encode(SAMPLE + "<|end|>") == tokenizer.encode(SAMPLE + "<|end|>")
+    assert again.encode(SAMPLE + "<|end|>", "all") == tokenizer.encode(SAMPLE + "<|end|>", "all")
 
 
 def test_lone_surrogates_are_refused_with_their_place(tokenizer):
@@ -188,6 +194,15 @@ def test_lone_surrogates_are_refused_with_their_place(tokenizer):
         tokenizer.encode("abc \ud83d def")
     with pytest.raises(ValueError, match="character 10 "):
         tokenizer.encode("<|start|>a\udc00")
+
+
+def test_a_whole_surrogate_pair_is_called_a_pair(tokenizer):
+    with pytest.raises(ValueError, match=r"characters 2 and 3 are a surrogate pair, .*utf-16"):
+        tokenizer.encode("ab\ud83d\ude00")
+    with pytest.raises(ValueError, match="character 3 is the lone surrogate"):
+        tokenizer.encode("\ud83d\ude00 \ude00")
+    with pytest.raises(ValueError, match="character 1 is the lone surrogate"):
+        tokenizer.encode("a\ude00\ud83d")
 
 
 @pytest.mark.parametrize(
@@ -250,3 +265,85 @@ def test_contractions_digits_and_spaces_are_cut_as_published():
     for text, (gpt2, cl100k) in cases.items():
         assert tokenization.compile_pattern(GPT2_PATTERN).findall(text) == gpt2
         assert tokenization.compile_pattern(CL100K_PATTERN).findall(text) == cl100k
+
+
+# --- texts in parts ------------------------------------------------------------------------------
+
+PATTERNS = {
+    "gpt-2": GPT2_PATTERN,
+    "smollm": SMOLLM_PATTERN,
+    "cl100k": CL100K_PATTERN,
+    "o200k": O200K_PATTERN,
+    "words that hold spaces": r"\w+ \w+|\s|\w+|.",
+}
+parts_of_text = st.lists(
+    st.text(st.sampled_from("ab Z7'.\n\t\r!é字\u3000sl"))
+    | st.sampled_from(["<|end|>", "<|en", "d|>", "'ll"]),
+    max_size=9,
+)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
+@given(parts=parts_of_text, allowed=st.sampled_from(["none", "all", {"<|end|>"}]))
+def test_parts_encode_as_the_whole(tokenizer, pattern, parts, allowed):
+    ours = Tokenizer(tokenizer.vocabulary, pattern, tokenizer.special_tokens, tokenizer.merges)
+    whole = ours.encode("".join(parts), allowed)
+    assert list(ours.encode_iterable(parts, allowed)) == whole
+    assert list(ours.encode_iterable(iter("".join(parts)), allowed)) == whole
+
+
+def test_a_special_token_with_a_space_is_not_cut():
+    ours = Tokenizer({byte: i for i, byte in enumerate(BYTES)}, GPT2_PATTERN, {"the end": 256})
+    assert list(ours.encode_iterable(["a the", " end"], "all")) == [97, 32, 256]
+
+
+def test_a_stream_of_any_length_is_held_a_little_at_a_time(tokenizer):
+    read = 0
+
+    def lines():
+        nonlocal read
+        while True:
+            read += 1
+            yield "the river ran past the bank\n"
+
+    ids = tokenizer.encode_iterable(lines())
+    for n in range(1, 20_000):
+        next(ids)
+        assert read <= n // 5 + 3  # six words and more a line: no more is read than is given out
+
+
+# --- kept in a file ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_merges", [True, False])
+def test_a_saved_tokenizer_is_the_same(tokenizer, with_merges, tmp_path):
+    path = tmp_path / "tokenizer.json"
+    merges = tokenizer.merges if with_merges else None
+    ours = Tokenizer(tokenizer.vocabulary, GPT2_PATTERN, tokenizer.special_tokens, merges)
+    save_tokenizer(ours, path)
+    again = load_tokenizer(str(path))
+    assert again.__reduce__() == ours.__reduce__()
+    assert again.encode(SAMPLE + "<|end|>", "all") == ours.encode(SAMPLE + "<|end|>", "all")
+    assert [file.name for file in tmp_path.iterdir()] == ["tokenizer.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"format": "another"}', '{"format": "byte-level BPE, 1"}'],
+)
+def test_files_that_are_no_saved_tokenizer(tmp_path, text):
+    path = tmp_path / "tokenizer.json"
+    with pytest.raises(FileNotFoundError, match="no file"):
+        load_tokenizer(path)
+    path.write_text(text)
+    with pytest.raises(ValueError, match="no tokenizer that save_tokenizer wrote, or damaged"):
+        load_tokenizer(path)
+
+
+def test_a_cut_file_is_refused(tokenizer, tmp_path):
+    path = tmp_path / "tokenizer.json"
+    save_tokenizer(tokenizer, path)
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole[: len(whole) // 2], encoding="utf-8")
+    with pytest.raises(ValueError, match="damaged"):
+        load_tokenizer(path)
