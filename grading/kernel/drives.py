@@ -62,10 +62,24 @@ def steps(answer: Callable, new: Sequence | Mapping, calls: Sequence, seed: int 
     torch.manual_seed(seed)
     thing = answer(**new) if isinstance(new, Mapping) else answer(*new)
     results: list[Any] = []
+    last = None
     for name, *arguments in calls:
-        last = results[-1] if results else None
-        results.append(_step(thing, name, arguments, last))
+        last = _step(thing, name, arguments, last)
+        results.append(_as_it_is_now(last))  # a later step may change it
     return results
+
+
+def _as_it_is_now(value: Any) -> Any:
+    """A value that later steps do not reach: arrays copied, also those within containers."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: _as_it_is_now(item) for key, item in value.items()}
+    if type(value) in (list, tuple, set):
+        return type(value)(_as_it_is_now(item) for item in value)
+    return value
 
 
 def _step(thing: Any, name: str, arguments: list, last: Any) -> Any:
