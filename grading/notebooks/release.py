@@ -49,20 +49,21 @@ def directories(root: Path = ROOT) -> Config:
     return config
 
 
-def release(slugs: list[str] | None = None, root: Path = ROOT) -> list[Path]:
+def release(slugs: list[str] | None = None, root: Path | None = None) -> list[Path]:
     """Write source and release notebooks of the units (all of them by default).
 
     A notebook in which somebody worked stays as it is: when all others are written, NotOurs names
     those that stay.
     """
-    paths = [_release_unit(load_unit(slug), root) for slug in slugs or unit_slugs()]
+    units = [load_unit(slug) for slug in slugs or unit_slugs()]
+    paths = [_release_unit(unit, root or unit.root) for unit in units]
     own_output.raise_for([path for path in paths if not own_output.is_unchanged(path)])
     return paths
 
 
-def write_source(unit: Unit, root: Path = ROOT) -> Path:
+def write_source(unit: Unit, root: Path | None = None) -> Path:
     """Write a unit's notebook with answers, for nbgrader, beside its text source."""
-    path = root / "solutions" / unit.slug / f"{unit.slug}.ipynb"
+    path = (root or unit.root) / "solutions" / unit.slug / f"{unit.slug}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = nbformat.writes(source_notebook(unit)) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -79,8 +80,9 @@ def _release_unit(unit: Unit, root: Path) -> Path:
     return path
 
 
-def released_text(unit: Unit, root: Path = ROOT) -> str:
+def released_text(unit: Unit, root: Path | None = None) -> str:
     """The notebook that learners receive, made by nbgrader's own release step."""
+    root = root or unit.root
     write_source(unit, root)
     # nbgrader empties the folder that it writes into: never one where somebody may have a file.
     folder = Path(tempfile.mkdtemp(prefix="course-release-"))
@@ -123,13 +125,20 @@ def source_notebook(unit: Unit) -> NotebookNode:
     text = jupytext.reads(unit.source.read_text(encoding="utf-8"), fmt="py:percent")
     cells: list[NotebookNode] = []
     seen: list[str] = []
+    waiting: list[NotebookNode] = []
     for cell in text.cells:
         if "exercise" in cell.metadata:
             exercise = _exercise(unit, cell)
             seen.append(exercise.id)
-            cells += [_answer_cell(unit, exercise), _check_cell(exercise)]
+            cells.append(_answer_cell(unit, exercise))
+            waiting = [_check_cell(exercise)]
         else:
             cells.append(_plain_cell(unit, cell))
+        if "run" in cell.metadata.get("tags", []) or not (waiting and exercise.checks):
+            cells += waiting  # what a run cell makes is checked behind that cell
+            waiting = []
+    if waiting:
+        raise CourseError(f"{exercise.id} checks `{exercise.checks}`: no cell tagged run makes it.")
     if seen != list(unit.by_id):
         raise CourseError(
             f"{unit.source.name} has the exercises {', '.join(seen)}; "

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from grading import check, demonstration, given, question
+from grading import demonstration, given, question
 
 causal_mask = given("attention/causal_mask")
 
@@ -124,6 +124,7 @@ model = None
 with demonstration():
     model = fit(inputs, inputs.sum(dim=1, keepdim=True) + 1, steps=200)
 
+
 # %% exercise="kinds/draw_losses"
 def draw_losses(steps: list[int], losses: list[float]) -> None:
     """The losses over the steps, on a logarithmic scale, with labels "step" and "loss"."""
@@ -147,6 +148,7 @@ def save_words(words: list[str]) -> int:
 # %% tags=["demo"]
 with demonstration():
     print(question("kinds/which_curve")["A"], question("kinds/which_curve")["B"])
+
 
 # %% exercise="kinds/which_curve"
 def which_curve() -> str:

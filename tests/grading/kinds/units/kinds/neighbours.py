@@ -29,8 +29,10 @@ EXERCISE = Exercise(
             "keys-of-text",
             "The keys are texts of two characters, and not pairs of characters.",
             "kinds-values",
-            {"counts[pair] = counts.get(pair, 0) + 1": "counts[''.join(pair)] = "
-             "counts.get(''.join(pair), 0) + 1"},
+            {
+                "counts[pair] = counts.get(pair, 0) + 1": "counts[''.join(pair)] = "
+                "counts.get(''.join(pair), 0) + 1"
+            },
         ),
         Misconception(
             "counted-once",
