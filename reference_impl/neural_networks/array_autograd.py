@@ -161,7 +161,9 @@ def numerical_gradient(
 ) -> np.ndarray:
     """The gradient of a function of an array by central differences: slow, but hard to get wrong.
 
-    Each number of x is moved by `step` up and down; the error is of the order of step^2.
+    `function` takes an array of x's shape and returns a number. Each number of x is moved by `step`
+    up and down, one at a time; the error is of the order of step^2. x itself stays as it is. The
+    result has x's shape.
 
     >>> numerical_gradient(lambda x: float((x**3).sum()), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])

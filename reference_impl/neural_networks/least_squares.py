@@ -13,7 +13,7 @@ def largest_learning_rate(x: Float[np.ndarray, "examples d_in"]) -> float:
 
     The loss is 1/2 the mean over the examples of (x @ weight - target)^2; its curvature is the
     matrix x^T x / examples, and the largest one is that matrix's largest eigenvalue. The targets
-    are of no account. Infinite where x is 0 everywhere: there, every rate leaves the loss alone.
+    are of no account, and x must not be 0 everywhere.
     Source: LeCun et al. 1998b, section 5.1.
 
     >>> largest_learning_rate(np.array([[2.0, 0.0], [0.0, 1.0]]))  # curvatures 2 and 1/2
@@ -21,7 +21,7 @@ def largest_learning_rate(x: Float[np.ndarray, "examples d_in"]) -> float:
     """
     curvature = x.T @ x / len(x)  # d_in d_in
     largest = np.linalg.eigvalsh(curvature)[-1]  # in increasing order
-    return float(2 / largest) if largest > 0 else float("inf")
+    return float(2 / largest)
 
 
 def descend(

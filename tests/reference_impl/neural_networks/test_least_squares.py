@@ -51,7 +51,3 @@ def test_steps_equal_torchs_sgd():
 
 def test_divergence_ends_in_infinity_without_a_warning():
     assert descend(np.ones((1, 1)), np.ones((1, 1)), 1e9, steps=100)[-1] == float("inf")
-
-
-def test_nothing_to_learn_from_means_every_rate_will_do():
-    assert largest_learning_rate(np.zeros((3, 2))) == float("inf")

@@ -1,0 +1,1 @@
+"""The exercises of unit 01, neural networks."""
