@@ -65,12 +65,9 @@ def linear_backward(
     Source: Rumelhart et al. 1986, equations 6 and 7.
 
     >>> x, weight = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]])
-    >>> for grad in linear_backward(np.array([[1.0, 10.0]]), x, weight):
-    ...     print(grad)
-    [[53. 64.]]
-    [[ 1.  2.]
-     [10. 20.]]
-    [ 1. 10.]
+    >>> linear_backward(np.array([[1.0, 10.0]]), x, weight)
+    (array([[53., 64.]]), array([[ 1.,  2.],
+           [10., 20.]]), array([ 1., 10.]))
     """
     grad_x = grad @ weight  # batch d_in
     grad_weight = grad.T @ x  # d_out d_in

@@ -27,7 +27,6 @@ from jaxtyping import Float, Int
 from grading import check, demonstration, question
 
 np.set_printoptions(precision=3, suppress=True)
-Layer = tuple[Float[np.ndarray, "_d_out _d_in"], Float[np.ndarray, " _d_out"]]
 
 
 class Node:
@@ -198,7 +197,7 @@ with demonstration():
     print("w", w.grad, " x", x.grad, " b", b.grad, " (in the chapter: 39, 26, 6)")
 
     w, b = Value(1), Value(0)
-    for step in range(40):
+    for _ in range(40):
         w.grad = b.grad = 0.0
         output = (w * Value(2) + b).tanh()
         loss = (output + Value(-0.5)) ** 2
@@ -347,8 +346,10 @@ with demonstration():
 
 # %% exercise="neural_networks/mlp_gradients"
 def mlp_gradients(
-    x: Float[np.ndarray, "batch d_in"], labels: Int[np.ndarray, " batch"], layers: Sequence[Layer]
-) -> tuple[float, list[Layer]]:
+    x: Float[np.ndarray, "batch d_in"],
+    labels: Int[np.ndarray, " batch"],
+    layers: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> tuple[float, list[tuple[np.ndarray, np.ndarray]]]:
     """The cross-entropy of a multilayer perceptron, and its gradients by all parameters.
 
     A layer is a pair (weight, bias) and computes x @ weight.T + bias. Between two layers stands a
@@ -447,7 +448,7 @@ with demonstration():
 # the faults in `shown["faults"]` is it? Everybody gets another network and another order of the
 # letters. `shown["loss"]` is the right loss.
 #
-# Find out with the check cell's neighbour below, then return the letter.
+# Find out in the next cell, then return the letter itself.
 #
 # <details><summary>Hint</summary>
 #
@@ -457,10 +458,10 @@ with demonstration():
 # </details>
 
 # %% tags=["demo"]
-shown = question("neural_networks/planted_fault")
-for letter, fault in shown["faults"].items():
-    print(f"{letter}: {fault}")
 with demonstration():
+    shown = question("neural_networks/planted_fault")
+    for letter, fault in shown["faults"].items():
+        print(f"{letter}: {fault}")
     _, right = mlp_gradients(shown["x"], shown["labels"], shown["layers"])
     for i, (theirs, yours) in enumerate(zip(shown["gradients"], right, strict=True)):
         for name, a, b in zip(("weight", "bias"), theirs, yours, strict=True):
@@ -470,7 +471,7 @@ with demonstration():
 # %% exercise="neural_networks/planted_fault"
 def planted_fault() -> str:
     """The letter of the fault, one of the keys of `shown["faults"]`."""
-    return "C"
+    return "E"
 
 
 # %% [markdown]
@@ -478,8 +479,8 @@ def planted_fault() -> str:
 #
 # {{neural_networks/largest_learning_rate}}
 #
-# For least squares you can say beforehand where gradient descent begins to diverge. The loss is half
-# the mean over the examples of the squared error of `x @ weight`.
+# For least squares you can say beforehand where gradient descent begins to diverge. The loss is
+# half the mean over the examples of the squared error of `x @ weight`.
 #
 # <details><summary>Hint</summary>
 #
@@ -512,38 +513,38 @@ with demonstration():
 # {{neural_networks/match_learning_rates}}
 #
 # Five runs of one network on the same data, from the same start, with five learning rates.
-# `shown["rates"]` has the rates, the smallest first; `shown["curves"]` has the loss before each step
+# `runs["rates"]` has the rates, the smallest first; `runs["curves"]` has the loss before each step
 # of every run, by letter. Return the letters in the order of the rates, as one word such as
 # "ABCDE". Everybody gets other runs.
 #
 # <details><summary>Hint</summary>
 #
-# Sort out the extremes first: the run that has hardly moved, and the one that begins with the largest
-# jump. A run that lies still at the loss of "knows nothing", ln(classes), need not be a slow one:
-# look at its first steps.
+# Sort out the extremes first: the run that has hardly moved, and the one that begins with the
+# largest jump. A run that lies still at the loss of "knows nothing", ln(classes), need not be a
+# slow one: look at its first steps.
 #
 # </details>
 
 # %% tags=["demo"]
-runs = question("neural_networks/match_learning_rates")
-print("rates", runs["rates"], f"  ln(classes) = {np.log(runs['classes']):.2f}")
-figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-for letter, curve in runs["curves"].items():
-    axes.plot(curve, label=letter)
-    print(letter, "first losses", np.round(curve[:4], 2), "last", np.round(curve[-1], 3))
-axes.set(xlabel="step", ylabel="loss", yscale="log")
-axes.legend()
-plt.show()
+with demonstration():
+    runs = question("neural_networks/match_learning_rates")
+    print("rates", runs["rates"], f"  ln(classes) = {np.log(runs['classes']):.2f}")
+    figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+    for letter, curve in runs["curves"].items():
+        axes.plot(curve, label=letter)
+        print(letter, "first losses", np.round(curve[:4], 2), "last", np.round(curve[-1], 3))
+    axes.set(xlabel="step", ylabel="loss", yscale="log")
+    axes.legend()
+    plt.show()
 
 
 # %% exercise="neural_networks/match_learning_rates"
 def match_learning_rates() -> str:
     """The letters of the curves, that of the smallest learning rate first: "ABCDE"."""
-    return "ABCDE"
+    return "BEDAC"
 
 
 # %% [markdown]
-# You have written what trains every network, also the one at the end of this course: a graph, walked
-# back once, whose gradients add up. Ten exercises, 33 points. Next comes
-# [text before transformers](../../book/02_text_before_transformers.md): what these networks could do
-# with words, and what they could not.
+# You have written what trains every network, also the one at the end of this course: a graph,
+# walked back once, whose gradients add up. Ten exercises, 34 points. Next comes unit 2, text before
+# transformers: what such networks could do with words, and what they could not.

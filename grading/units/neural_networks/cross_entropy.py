@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
-from grading.units.neural_networks.draw import log_softmax, normal, one_hot
+from grading.units.neural_networks.draw import log_softmax, normal, one_hot, quiet
 
 ORDINARY, LARGE = "ordinary scores", "large scores"
 SOFTMAX, STABLE = "neural-networks-softmax", "neural-networks-stable"
@@ -20,16 +20,34 @@ def cases(rng: np.random.Generator) -> list[Case]:
     hopeless[np.arange(3), [0, 2, 4]] = -900
     drawn = [
         ("7 examples and 5 classes", logits, labels, ORDINARY, "plain"),
-        ("the same batch twice over", np.tile(logits, (2, 1)), np.tile(labels, 2), ORDINARY, "twice"),
+        (
+            "the same batch twice over",
+            np.tile(logits, (2, 1)),
+            np.tile(labels, 2),
+            ORDINARY,
+            "twice",
+        ),
         ("5 examples and 5 classes", normal(rng, 5, 5), rng.permutation(5), ORDINARY, "square"),
         ("one example", normal(rng, 1, 7), rng.integers(7, size=1), ORDINARY, "one"),
         ("one class", normal(rng, 3, 1), np.zeros(3, dtype=np.int64), ORDINARY, "class"),
-        ("scores near 0", normal(rng, 7, 3, scale=0.01), rng.integers(3, size=7), ORDINARY, "small"),
+        (
+            "scores near 0",
+            normal(rng, 7, 3, scale=0.01),
+            rng.integers(3, size=7),
+            ORDINARY,
+            "small",
+        ),
         ("rows of very different level", _levels(rng), rng.integers(5, size=7), ORDINARY, "levels"),
         ("the same scores, all 5,000 higher", logits + 5000, labels, LARGE, "shifted"),
         ("the same scores, all 5,000 lower", logits - 5000, labels, LARGE, "lowered"),
         ("scores of tens of thousands", tall, rng.integers(3, size=5), LARGE, "tall"),
-        ("labels that hardly any probability is left for", hopeless, np.array([0, 2, 4]), LARGE, "no"),
+        (
+            "labels that hardly any probability is left for",
+            hopeless,
+            np.array([0, 2, 4]),
+            LARGE,
+            "no",
+        ),
     ]
     return [
         Case(says, {"logits": z, "labels": y.astype(np.int64)}, part, name=name)
@@ -83,6 +101,7 @@ LOSS = "loss = -log_p[rows, labels].mean()"
 GRAD = "grad = np.exp(log_p)  #"
 ONE = "grad[rows, labels] -= 1"
 RETURN = "return float(loss), grad / len(labels)"
+QUIET = quiet("cross_entropy")
 
 
 def one_label_for_all(logits, labels):
@@ -97,10 +116,13 @@ def one_label_for_all(logits, labels):
 MISCONCEPTIONS = (
     Misconception(
         "largest-score-not-subtracted",
-        "Ordinary scores are right. Large ones overflow: the exponential of 1,000 is infinite. Move "
-        "every row so that its largest score is 0; softmax does not notice.",
+        "Ordinary scores are right. Large ones overflow: the exponential of 1,000 is infinite. "
+        "Move every row so that its largest score is 0; softmax does not notice.",
         STABLE,
-        {SHIFT: "shifted = logits  #"},
+        {
+            SHIFT: "shifted = logits  #",
+            **QUIET,
+        },
     ),
     Misconception(
         "log-of-a-rounded-zero",
@@ -109,8 +131,8 @@ MISCONCEPTIONS = (
         STABLE,
         {
             LOG_P: "powers = np.exp(shifted)\n"
-            "    with np.errstate(divide='ignore'):\n"
-            "        log_p = np.log(powers / powers.sum(axis=-1, keepdims=True))  #"
+            "    log_p = np.log(powers / powers.sum(axis=-1, keepdims=True))  #",
+            **QUIET,
         },
     ),
     Misconception(
@@ -118,21 +140,23 @@ MISCONCEPTIONS = (
         "A small number is added to the probabilities before the logarithm. That hides the "
         "infinity and bounds the loss; a hopeless label should cost what the scores say.",
         STABLE,
-        {LOG_P: "p = np.exp(shifted)\n"
-         "    p = p / p.sum(axis=-1, keepdims=True)\n"
-         "    log_p = np.log(p + 1e-12)  #"},
+        {
+            LOG_P: "p = np.exp(shifted)\n"
+            "    p = p / p.sum(axis=-1, keepdims=True)\n"
+            "    log_p = np.log(p + 1e-12)  #"
+        },
     ),
     Misconception(
         "one-maximum-for-all-rows",
-        "The largest score of the whole batch is subtracted. Rows that lie far below it are rounded "
-        "away. Each row has a largest score of its own.",
+        "The largest score of the whole batch is subtracted. Rows that lie far below it are "
+        "rounded away. Each row has a largest score of its own.",
         STABLE,
-        {SHIFT: "shifted = logits - logits.max()  #"},
+        {SHIFT: "shifted = logits - logits.max()  #", **QUIET},
     ),
     Misconception(
         "softmax-over-the-batch",
-        "The probabilities sum to 1 over the examples. Each example, a row, shares out a total of 1 "
-        "among its classes.",
+        "The probabilities sum to 1 over the examples. Each example, a row, shares out a total of "
+        "1 among its classes.",
         SOFTMAX,
         {
             LOG_P: "shifted = logits - logits.max(axis=0)\n"
@@ -164,8 +188,10 @@ MISCONCEPTIONS = (
         "The mean is taken over examples and classes. Only the examples count: each has one loss, "
         "however many classes there are.",
         SOFTMAX,
-        {LOSS: "loss = -log_p[rows, labels].sum() / logits.size",
-         RETURN: "return float(loss), grad / logits.size"},
+        {
+            LOSS: "loss = -log_p[rows, labels].sum() / logits.size",
+            RETURN: "return float(loss), grad / logits.size",
+        },
     ),
     Misconception(
         "gradient-is-the-probability",
@@ -193,8 +219,12 @@ MISCONCEPTIONS = (
         "This is the gradient by the probabilities, -1/p at the label. It has to go back through "
         "the softmax as well.",
         SOFTMAX,
-        {GRAD: "grad = -np.exp(-log_p) * (np.arange(logits.shape[1]) == labels[:, None])  #",
-         ONE: "pass"},
+        {
+            GRAD: "hot = np.arange(logits.shape[1]) == labels[:, None]\n"
+            "    grad = -np.exp(-log_p) * hot  #",
+            **QUIET,
+            ONE: "pass",
+        },
     ),
     Misconception(
         "labels-of-all-in-every-row",

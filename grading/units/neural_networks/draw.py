@@ -27,3 +27,9 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     """The logarithms of the probabilities, for any logits."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def quiet(callable_name: str) -> dict[str, str]:
+    """An edit that keeps numpy's warnings of a wrong answer out of the logs."""
+    line = f"def {callable_name}("
+    return {line: f"@np.errstate(all='ignore')\n{line}"}

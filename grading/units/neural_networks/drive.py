@@ -17,22 +17,29 @@ class Node:
 
 
 def walk_back(
-    answer: Callable, parents: Sequence[Sequence[int]], local_grads: Sequence[Sequence[float]]
+    answer: Callable,
+    parents: Sequence[Sequence[int]],
+    local_grads: Sequence[Sequence[float]],
+    chain: int,
 ) -> dict[str, Any]:
     """Ask for the order of a graph's nodes, and walk back in it from the last node.
 
     The graph's nodes have numbers; `parents` has those of each node's parents, `local_grads` the
-    derivative by each. Every right order gives the same gradients.
+    derivative by each. `chain` more nodes follow, each the parent of the next. Every right order
+    gives the same gradients.
     """
     nodes: list[Node] = []
-    for above, grads in zip(parents, local_grads, strict=True):
+    long = [([i], [1.0]) for i in range(len(parents) - 1, len(parents) - 1 + chain)]
+    for above, grads in [*zip(parents, local_grads, strict=True), *long]:
         number = float(-7 * len(nodes) % 11)  # says nothing of the node's place
         nodes.append(Node(number, tuple(nodes[i] for i in above), tuple(grads)))
     order = list(answer(nodes[-1]))
     place = {id(node): i for i, node in enumerate(nodes)}
     strange = [item for item in order if id(item) not in place]
     if strange:
-        raise TypeError(f"the list holds a {type(strange[0]).__name__} that is no node of the graph")
+        raise TypeError(
+            f"the list holds a {type(strange[0]).__name__} that is no node of the graph"
+        )
     listed = np.bincount([place[id(node)] for node in order], minlength=len(nodes))
     nodes[-1].grad = 1.0
     for node in reversed(order):

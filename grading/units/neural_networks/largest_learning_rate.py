@@ -3,13 +3,17 @@
 import numpy as np
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
-from grading.units.neural_networks.draw import normal
+from grading.units.neural_networks.draw import normal, quiet
 
 LINK = "neural-networks-curvature"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    """Many examples and few, one input, one example, other scales, shifted inputs."""
+    """Many examples and few, one input, other scales, shifted inputs.
+
+    Never fewer examples than inputs: the smallest curvature would be a rounded 0, and who takes it
+    could not be named.
+    """
     x = normal(rng, 11, 3)
     stretched = normal(rng, 13, 3) * np.array([0.2, 1.0, 4.0])
     drawn = [
@@ -19,9 +23,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("inputs of very different size", stretched, "stretched"),
         ("inputs with a mean of 2", normal(rng, 7, 5) + 2, "shifted"),
         ("as many examples as inputs", normal(rng, 5, 5), "square"),
-        ("fewer examples than inputs", normal(rng, 3, 7), "few"),
         ("one input", normal(rng, 7, 1), "one input"),
-        ("one example", normal(rng, 1, 5), "one example"),
+        ("one example of one input", normal(rng, 1, 1), "one of one"),
     ]
     return [Case(says, {"x": x}, name=name) for says, x, name in drawn]
 
@@ -44,6 +47,11 @@ def by_power_iteration(x):
     return float(2 * len(x) * (direction @ direction) / ((x @ direction) ** 2).sum())
 
 
+def from_the_examples_side(x):
+    """x x^T has the same eigenvalues, but for zeros."""
+    return 2.0 / np.linalg.eigvalsh(x @ x.T / len(x)).max()
+
+
 def largest_of_all_eigenvalues(x):
     """The general eigenvalue function, and a sum over the examples."""
     curvature = sum(np.outer(row, row) for row in x) / len(x)
@@ -59,8 +67,9 @@ RETURN = "return float(2 / largest)"
 MISCONCEPTIONS = (
     Misconception(
         "one-over-the-curvature",
-        "This is the rate that reaches the bottom in one step along the steepest direction. Twice "
-        "as large a step still only jumps to the other side, no higher.",
+        "Half of the right rate: it reaches the bottom of the steepest direction in one step, and "
+        "twice the step jumps to the other side, no higher. (Or the 1/2 of the loss was left "
+        "out.)",
         LINK,
         {RETURN: "return float(1 / largest)"},
     ),
@@ -111,7 +120,10 @@ MISCONCEPTIONS = (
         "The mean of each input is taken away first, as in a covariance. The loss sees the inputs "
         "as they are, and a large mean makes it steep.",
         LINK,
-        {CURVATURE: "x = x - x.mean(axis=0)\n    curvature = x.T @ x / len(x)  #"},
+        {
+            CURVATURE: "x = x - x.mean(axis=0)\n    curvature = x.T @ x / len(x)  #",
+            **quiet("largest_learning_rate"),
+        },
     ),
     Misconception(
         "singular-value-not-squared",
@@ -121,15 +133,9 @@ MISCONCEPTIONS = (
         {LARGEST: "largest = np.linalg.norm(x, 2) / len(x)  #"},
     ),
     Misconception(
-        "half-forgotten",
-        "This is the rate for a loss without the factor 1/2, whose curvature is twice as large. "
-        "The docstring's loss has it.",
-        LINK,
-        {RETURN: "return float(2 / (2 * largest))"},
-    ),
-    Misconception(
         "curvature-itself",
-        "This is the curvature, not the rate: the steeper the loss, the smaller the rate has to be.",
+        "This is the curvature, not the rate: the steeper the loss, the smaller the rate has to "
+        "be.",
         LINK,
         {RETURN: "return float(largest)"},
     ),
@@ -157,7 +163,12 @@ EXERCISE = Exercise(
     cases=cases,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
-    alternatives=(with_singular_values, by_power_iteration, largest_of_all_eigenvalues),
+    alternatives=(
+        with_singular_values,
+        by_power_iteration,
+        from_the_examples_side,
+        largest_of_all_eigenvalues,
+    ),
     properties=(
         Property(
             "larger-inputs",

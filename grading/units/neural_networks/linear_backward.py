@@ -108,8 +108,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "weight-transposed",
-        "The weight's gradient has its axes exchanged: it lies as d_in by d_out. A gradient has the "
-        "shape of its own array, and the weight lies as d_out by d_in.",
+        "The weight's gradient has its axes exchanged: it lies as d_in by d_out. A gradient has "
+        "the shape of its own array, and the weight lies as d_out by d_in.",
         LINK,
         {WEIGHT: "grad_weight = x.T @ grad  #"},
     ),
@@ -123,7 +123,8 @@ MISCONCEPTIONS = (
     Misconception(
         "transposed-on-the-way-down",
         "The gradient goes down through the transpose of the weight. Forward the layer uses "
-        "weight.T, so that backward it is the weight itself; the shapes say it, unless it is square.",
+        "weight.T, so that backward it is the weight itself; the shapes say it, unless it is "
+        "square.",
         LINK,
         {X: "grad_x = grad @ weight.T  #"},
     ),
@@ -150,7 +151,7 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "minus-for-downhill",
-        "All three have the wrong sign. These are the gradients; the minus of \"downhill\" comes "
+        'All three have the wrong sign. These are the gradients; the minus of "downhill" comes '
         "later, in the step.",
         "neural-networks-step",
         {RETURN: "return -grad_x, -grad_weight, -grad_bias"},

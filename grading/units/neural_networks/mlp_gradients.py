@@ -156,8 +156,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "activation-for-its-derivative",
-        "On the way back the gradient is multiplied by what came out of the ReLU. Its derivative is "
-        "1 where it was on, however large the number.",
+        "On the way back the gradient is multiplied by what came out of the ReLU. Its derivative "
+        "is 1 where it was on, however large the number.",
         RELU,
         {MASK: "grad = grad * inputs[index]"},
     ),

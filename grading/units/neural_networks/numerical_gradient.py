@@ -23,7 +23,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("exponentials of a 5 by 5 matrix and a step of 0.3", POWERS, (5, 5), 0.3, "square matrix"),
         ("an array of shape (2, 3, 5)", POWERS, (2, 3, 5), None, "three axes"),
         ("an array of shape (1, 7)", CUBES, (1, 7), 0.2, "row"),
-        ("a function in which all numbers are multiplied by each other", SQUARE, (5,), 0.1, "mixed"),
+        (
+            "a function in which all numbers are multiplied by each other",
+            SQUARE,
+            (5,),
+            0.1,
+            "mixed",
+        ),
         ("an array of one number", CUBES, (1,), 0.1, "one"),
     ]
     vector = normal(rng, 5)

@@ -16,6 +16,8 @@ FAULTS = {
     "input": "the gradient of layer 2's weight is made with what stood before the ReLU",
 }
 
+NOT_WRONG = "(this is the right one)"  # nobody's choice: a name for each fault is wanted
+
 
 def faulty_gradients(x, labels, network, fault: str = ""):
     """The gradients of a network of three layers with a fault of FAULTS, and the right loss."""
@@ -52,7 +54,7 @@ def draw(rng: np.random.Generator) -> Question:
     shown["faults"] = dict(sorted(faults.items()))
     others = [name for name in FAULTS if name != fault]
     wrong = {_taken_for(name): letters[name] for name in others}
-    return Question(shown, letters[fault], {**wrong, _taken_for(fault): "none"})
+    return Question(shown, letters[fault], {**wrong, _taken_for(fault): NOT_WRONG})
 
 
 def _taken_for(fault: str) -> str:
@@ -69,7 +71,8 @@ SIGNS = {
     "relu-1": "If the upper ReLU were skipped, layers 1 and 0 would be wrong, weights and biases, "
     "and layer 2 right. That is not what the arrays show.",
     "transposed": "A transposed gradient is wrong in one array, and right again when you turn it "
-    "round; nothing is computed from it, so all others are right. That is not what the arrays show.",
+    "round; nothing is computed from it, so all others are right. That is not what the arrays "
+    "show.",
     "label": "Without the label's 1 every array would be wrong, by no common factor, and the last "
     "bias's gradient would be positive throughout. That is not what the arrays show.",
     "input": "With the numbers from before the ReLU one array alone would be wrong, layer 2's "

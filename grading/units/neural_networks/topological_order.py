@@ -17,22 +17,25 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("a chain of 5 nodes", [[], [0], [1], [2], [3]], "chain"),
         ("a sum of a node and itself", [[], [0, 0]], "twice"),
         ("the graph of (w x + b) (w x)", [[], [], [], [0, 1], [3, 2], [4, 3]], "six"),
-        ("the same graph with the factors exchanged", [[], [], [], [0, 1], [2, 3], [3, 4]], "other"),
+        (
+            "the same graph with the factors exchanged",
+            [[], [], [], [0, 1], [2, 3], [3, 4]],
+            "other",
+        ),
         ("a node that is used at once and three steps later", _shortcut(), "shortcut"),
         ("six diamonds on top of each other", _diamonds(6), "diamonds"),
         ("a random graph of 17 nodes", _random(rng, 17), "random"),
     ]
     found = [_case(rng, says, parents, ORDER, name) for says, parents, name in drawn]
-    chain = [[]] + [[i] for i in range(LEVELS)]
-    return [*found, _case(rng, f"a chain of {LEVELS:,} nodes", chain, DEEP, "deep")]
+    says = f"a sum of a node and itself with a chain of {LEVELS:,} nodes behind it"
+    return [*found, _case(rng, says, [[], [0, 0]], DEEP, "deep", chain=LEVELS)]
 
 
-def _case(rng, says, parents, part, name) -> Case:
+def _case(rng, says, parents, part, name, chain=0) -> Case:
     signs = [rng.choice([-1.0, 1.0], size=len(above)) for above in parents]
-    if part == ORDER:
-        signs = [sign * rng.uniform(0.5, 1.5, size=len(sign)) for sign in signs]
-    local_grads = [grads.tolist() for grads in signs]
-    return Case(says, {"parents": parents, "local_grads": local_grads}, part, "node", name)
+    local_grads = [(sign * rng.uniform(0.5, 1.5, size=len(sign))).tolist() for sign in signs]
+    inputs = {"parents": parents, "local_grads": local_grads, "chain": chain}
+    return Case(says, inputs, part, "node", name)
 
 
 def _shortcut() -> list[list[int]]:

@@ -194,8 +194,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "tanh-of-the-input",
-        "The derivative of tanh is 1 minus the square of the *output*. Here the square of the input "
-        "is taken.",
+        "The derivative of tanh is 1 minus the square of the *output*. Here the square of the "
+        "input is taken.",
         LOCAL,
         {TANH: "(1 - self.data**2,)"},
     ),
@@ -207,17 +207,10 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "tanh-passes-all",
-        "tanh passes the gradient on as it is, as if its slope were 1 everywhere. It is flatter the "
-        "farther the input is from 0.",
+        "tanh passes the gradient on as it is, as if its slope were 1 everywhere. It is flatter "
+        "the farther the input is from 0.",
         LOCAL,
         {TANH: "(1.0,)"},
-    ),
-    Misconception(
-        "walked-from-the-leaves",
-        "The walk begins at the leaves, where no gradient has come in yet, so that nearly nothing "
-        "arrives. It has to begin at the result.",
-        ORDER,
-        {WALK: "for node in topological_order(self):"},
     ),
     Misconception(
         "start-left-at-zero",
@@ -235,24 +228,25 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "local-derivative-alone",
-        "Each node gets the local derivatives of what was made of it, and nothing of what came back "
-        "before. The chain rule multiplies the two.",
+        "Each node gets the local derivatives of what was made of it, and nothing of what came "
+        "back before. The chain rule multiplies the two.",
         GRAPH,
         {COLLECT: "parent.grad += local_grad"},
     ),
     Misconception(
         "gradient-alone",
-        "The gradient of a node goes on to its parents as it is. On the way it has to be multiplied "
-        "by the local derivative.",
+        "The gradient of a node goes on to its parents as it is. On the way it has to be "
+        "multiplied by the local derivative.",
         GRAPH,
         {COLLECT: "parent.grad += node.grad"},
     ),
     Misconception(
         "only-one-level-back",
-        "The gradients stop one level below the result: its parents get theirs, nobody behind "
-        "them does.",
-        GRAPH,
-        {WALK: "for node in [self]:"},
+        "Only the result's own parents get a gradient. Either the walk stops there, or it begins "
+        "at the leaves, where nothing has come in yet to be passed on. It has to begin at the "
+        "result.",
+        ORDER,
+        {WALK: "for node in topological_order(self):"},
     ),
     Misconception(
         "leaves-cleared-first",
