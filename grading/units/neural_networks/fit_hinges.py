@@ -105,6 +105,13 @@ MISCONCEPTIONS = (
         {SLOPES: "slopes = np.diff(values)"},
     ),
     Misconception(
+        "height-for-rise",
+        "The slope of a piece is made from the height of its right end. The rise is the difference "
+        "of the heights at its two ends.",
+        LINK,
+        {SLOPES: "slopes = values[1:] / np.diff(knots)"},
+    ),
+    Misconception(
         "run-over-rise",
         "Rise and run have changed places: a slope is the change of the value for each unit of x.",
         LINK,

@@ -52,7 +52,7 @@ def _size(at, i, outcome):
                 size = np.abs(a - b) / (at.exercise.atol + at.exercise.rtol * np.abs(a))
                 size = np.nan_to_num(size, nan=np.inf, posinf=np.inf)[~np.isnan(a)]
                 sizes.append(size.max(initial=0))
-    close = found is None or (found.kind == "value" and max(sizes) > 0)
+    close = found is None or (found.kind == "value" and max(sizes) > 1)
     return max(sizes) if close else np.inf
 
 
