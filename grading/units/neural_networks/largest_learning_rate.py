@@ -68,8 +68,7 @@ MISCONCEPTIONS = (
     Misconception(
         "one-over-the-curvature",
         "Half of the right rate: it reaches the bottom of the steepest direction in one step, and "
-        "twice the step jumps to the other side, no higher. (Or the 1/2 of the loss was left "
-        "out.)",
+        "twice the step jumps to the other side, no higher. Or is the 1/2 of the loss missing?",
         LINK,
         {RETURN: "return float(1 / largest)"},
     ),
