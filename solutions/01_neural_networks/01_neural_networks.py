@@ -89,7 +89,7 @@ with demonstration():
 # point is for graphs that are thousands of levels deep, where a function that calls itself once a
 # level is stopped by Python.
 #
-# <details><summary>Hint 1</summary>
+# <details><summary>Hint</summary>
 #
 # Begin with a function that calls itself: visit a node's parents, then append the node. Remember
 # which nodes you have entered.
@@ -127,7 +127,7 @@ with demonstration():
 # an exponent is a plain number. `backward` walks back once, with your `topological_order`. It adds
 # to `grad`, so that a leaf that serves in two results collects from both.
 #
-# <details><summary>Hint 1</summary>
+# <details><summary>Hint</summary>
 #
 # `Value(data, parents, local_grads)`: for a sum of `a` and `b` the last two are `(a, b)` and
 # `(1.0, 1.0)`. The chapter has a table of the others.
@@ -275,7 +275,7 @@ with demonstration():
 # scores earn two points; scores in the thousands, where the plain formula gives infinity or NaN,
 # the third.
 #
-# <details><summary>Hint 1</summary>
+# <details><summary>Hint</summary>
 #
 # Take the largest score of each row away first. Then compute the *logarithms* of the
 # probabilities, without a logarithm of a probability.
@@ -330,7 +330,7 @@ with demonstration():
 # gradients for each pair of parameters, in the same order. A network of one layer, which has no
 # ReLU, earns a point of its own.
 #
-# <details><summary>Hint 1</summary>
+# <details><summary>Hint</summary>
 #
 # Keep what goes into each layer in a list. On the way back, `linear_backward` gives three things:
 # two are results, the third goes on to the layer below.
