@@ -15,7 +15,7 @@ from torch import Tensor, nn
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
     """How many places a window has along an axis of `size` pixels, `padding` more at each end.
 
-    Raises ValueError where the window does not fit, or for a stride below 1.
+    Raises ValueError where the window does not fit, for a stride below 1 or a padding below 0.
     Source: Dumoulin & Visin 2016, relationship 6.
 
     >>> output_size(8, kernel=3), output_size(8, kernel=3, padding=1), output_size(8, 3, stride=2)
@@ -39,6 +39,8 @@ def sliding_windows(
     fill: float = 0.0,
 ) -> Float[Tensor, "batch channels out_height out_width kernel_height kernel_width"]:
     """The pixels under the window at each of its places, with `fill` around the image.
+
+    `kernel` is the window's height and width. Raises ValueError where the window does not fit.
 
     >>> image = torch.arange(9.0).view(1, 1, 3, 3)
     >>> sliding_windows(image, kernel=(2, 2))[0, 0, 1, 0]  # second row, first column of places

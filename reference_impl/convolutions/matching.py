@@ -27,5 +27,6 @@ def match_scores(
     windows = windows.flatten(-2)  # out_height out_width pixels
     centred = windows - windows.mean(dim=-1, keepdim=True)
     pattern = patch.flatten() - patch.mean()  # pixels
-    norms = centred.norm(dim=-1) * pattern.norm()
-    return torch.where(norms > 0, centred @ pattern / norms, 0.0)
+    scores = centred @ pattern / (centred.norm(dim=-1) * pattern.norm())
+    one_grey = (windows == windows[..., :1]).all(dim=-1) | (patch == patch[0, 0]).all()
+    return torch.where(one_grey, 0.0, scores)

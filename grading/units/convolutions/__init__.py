@@ -1,0 +1,1 @@
+"""Exercises of unit 03, convolutions: one file for each."""
