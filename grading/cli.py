@@ -134,6 +134,7 @@ def _release(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from grading.classrun.run import write_records
+    from grading.learner.shown import as_text
     from grading.notebooks.read import unit_of
     from grading.notebooks.submission import grade_submission
     from grading.sandbox.session import NothingRan
@@ -147,7 +148,7 @@ def _check(arguments: argparse.Namespace) -> int:
     except NothingRan as error:
         raise CourseError(f"The notebook could not be run here ({error}).") from None
     for verdict in graded.verdicts:
-        print(verdict.text() + "\n")
+        print(as_text(verdict) + "\n")
     for problem in graded.problems:
         print(problem)
     total = sum(v.max_score for v in graded.verdicts)
@@ -189,8 +190,11 @@ def _start_workers(scheduler: str | None) -> None:
         startup.worker_context()
 
 
-def _grade_class(run, json: Path | None = None) -> int:
-    """Grade, and print the table; the exit status is 1 where the grading of somebody failed."""
+def _grade_class(run, json: Path | None = None, kernel: bool = True) -> int:
+    """Grade, and print the table; the exit status is 1 where the grading of somebody failed.
+
+    With `kernel`, Jupyter offers the sandbox as one: whoever opens judged notebooks needs it.
+    """
     from rich.console import Console
 
     from grading.classrun.progress import Bar
@@ -198,7 +202,8 @@ def _grade_class(run, json: Path | None = None) -> int:
     from grading.classrun.table import print_table
     from grading.sandbox import kernelspec
 
-    kernelspec.install()  # judged notebooks name it
+    if kernel:
+        kernelspec.install()  # judged notebooks name it
     console = Console()
     with Bar(len(run.found), console) as bar:
         results = grade_class(run, bar)
@@ -304,7 +309,7 @@ def _all(arguments: argparse.Namespace) -> int:
     for slug in units:
         sample_class.write(load_unit(slug), submitted)
     # The course wrote these submissions itself: no sandbox is needed where there is none.
-    status = _grade_class(ClassRun(submitted, tuple(units), trusted=True))
+    status = _grade_class(ClassRun(submitted, tuple(units), trusted=True), kernel=False)
     print(f"\nThe book:            {_shown(index)}  (open it in a browser)")
     print(f"The first notebook:  {_command('course')} start {units[0]}")
     print(f'Talk to the model:   {_command("course")} chat "What is gravity?"')

@@ -2,7 +2,10 @@
 
 import copy
 import json
+import multiprocessing
 import os
+import resource
+import signal
 
 import nbformat
 import pytest
@@ -15,7 +18,7 @@ from grading.learner.merge import merge
 from grading.learner.start import keep_base, personal
 from grading.learner.upgrade import upgrade
 from grading.notebooks import own_output
-from tests.grading.learner.conftest import killed_after
+from tests.grading.learner.conftest import in_child, killed_after
 
 SLUG = "05_attention"
 
@@ -230,3 +233,39 @@ def test_a_release_kept_for_later_is_the_one_named(place, upgradable):
     [kept] = (place / ".course" / "released").iterdir()
     named = own_output.release_of(json.loads(upgradable.read_bytes()))
     assert kept.name == f"{SLUG}.{named}.ipynb"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("share", [0.1, 0.9, 1.0])  # the new notebook is longer than the old one
+def test_a_full_disk_leaves_the_old_notebook(place, upgradable, share):
+    old = upgradable.read_bytes()
+    room = int(share * len(old))
+
+    def work():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        try:
+            list(upgrade([], place))
+        except CourseError as error:
+            os._exit(7 if "the disk is full" in str(error) else 8)
+
+    load_unit(SLUG)
+    assert in_child(work) == 7
+    assert upgradable.read_bytes() == old
+    assert not list(place.rglob("*.new"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_two_terminals_upgrade_at_once(place, upgradable):
+    load_unit(SLUG)
+    old = upgradable.read_bytes()
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=lambda: list(upgrade([], place))) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    [before] = place.glob("*.before-*.ipynb")
+    assert before.read_bytes() == old
+    assert "def one(): mine" in sources(nbformat.read(upgradable, as_version=4))

@@ -154,6 +154,22 @@ def test_a_conversation_that_no_longer_fits(scripted, byte_tokenizer):
         list(conversation.reply("y" * 50))
 
 
+def test_a_reply_says_what_ended_it(scripted, byte_tokenizer):
+    conversation = Conversation(scripted("abc", "abc", "abc"), byte_tokenizer, system="S")
+    assert conversation.ended is None
+    list(conversation.reply("go"))
+    assert conversation.ended == "end mark"
+    list(conversation.reply("go", max_new_tokens=2))
+    assert conversation.ended == "limit"
+    # The prompt takes all of the context but for one token: two more are chosen, one is run.
+    short = Conversation(scripted("abcdef"), byte_tokenizer, system="S")
+    list(short.reply("go"))
+    prompt = len(short.token_ids) - len(b"abcdef") - 2
+    full = Conversation(scripted("abcdef", context_length=prompt + 1), byte_tokenizer, system="S")
+    assert "".join(full.reply("go")) == "ab"
+    assert full.ended == "context"
+
+
 def test_sampling_reaches_the_model(model_of, byte_tokenizer):
     model = model_of(vocab_size=258, context_length=400)
 
