@@ -49,9 +49,9 @@ def nearest(
 
     The cosine is the dot product divided by both lengths. Row `index` itself is left out.
 
-    >>> table = torch.tensor([[1.0, 0.0], [9.0, 9.0], [2.0, 0.0], [0.0, -1.0]])
-    >>> nearest(table, index=0, n=2)  # row 2 points the same way, row 1 is 45 degrees off
-    (tensor([2, 1]), tensor([1.0000, 0.7071]))
+    >>> table = torch.tensor([[1.0, 0.0], [9.0, 9.0], [4.0, 3.0], [0.0, -1.0]])
+    >>> nearest(table, index=0, n=2)  # row 2: 4 / (1 * 5); row 1: 9 / (1 * 12.73)
+    (tensor([2, 1]), tensor([0.8000, 0.7071]))
     """
     directions = table / table.norm(dim=-1, keepdim=True)  # vocab d_model
     cosines = directions @ directions[index]  # vocab
