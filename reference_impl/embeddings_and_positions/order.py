@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def shuffle_error(
-    layer: Callable[[Float[Tensor, "seq d_model"]], Float[Tensor, "seq d_model"]],
+    layer: Callable[[Tensor], Tensor],
     x: Float[Tensor, "seq d_model"],
     order: Int[Tensor, " seq"],
 ) -> float:
-    """How far a layer is from treating its input as a set.
+    """How far a layer is from treating its input as a set, as a plain number.
 
-    For a set it would not matter whether the positions are put into another order before the layer
+    The layer makes vectors "seq d_model" from such vectors. For a set it would not matter whether the positions are put into another order before the layer
     or after it. The result is the largest absolute difference of the two.
 
     >>> import torch

@@ -19,6 +19,8 @@
 # floats stay in float32.
 
 # %% tags=["setup"]
+from collections.abc import Callable
+
 import matplotlib.pyplot as plt
 import torch
 from einops import rearrange
@@ -483,7 +485,7 @@ with demonstration():
 # %%
 tables = question("embeddings_and_positions/find_rotary")  # letters and their tables
 for letter, scores in tables.items():
-    print(letter, torch.tensor(scores), sep="\n")
+    print(letter, scores, sep="\n")
 
 
 # %% exercise="embeddings_and_positions/find_rotary"

@@ -85,18 +85,11 @@ MISCONCEPTIONS = (
         {BOTH: "layer(x[order]), layer(x)"},
     ),
     Misconception(
-        "shuffled-twice",
-        "The shuffled input's outputs are shuffled once more. On one side the shuffle comes before "
-        "the layer, on the other after it, once each.",
+        "sides-in-different-orders",
+        "The two sides do not end in the same order: one was shuffled twice, or brought back while "
+        "the other was not. The difference shows only where the order is not its own inverse.",
         LINK,
         {BOTH: "layer(x[order])[order], layer(x)"},
-    ),
-    Misconception(
-        "inverse-on-one-side",
-        "One side uses the order, the other its inverse. The two are the same only for orders such "
-        "as a plain exchange of two.",
-        LINK,
-        {BOTH: "layer(x[order]), layer(x)[order.argsort()]"},
     ),
     Misconception(
         "layer-on-one-side-only",
