@@ -13,8 +13,9 @@ def shuffle_error(
 ) -> float:
     """How far a layer is from treating its input as a set, as a plain number.
 
-    The layer makes vectors "seq d_model" from such vectors. For a set it would not matter whether the positions are put into another order before the layer
-    or after it. The result is the largest absolute difference of the two.
+    The layer makes vectors "seq d_model" from vectors "seq d_model". For a set it would not matter
+    whether the positions are put into another order before the layer or after it. The result is
+    the largest absolute difference of the two.
 
     >>> import torch
     >>> x, order = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([2, 0, 1])
