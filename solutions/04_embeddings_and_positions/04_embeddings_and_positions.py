@@ -4,7 +4,8 @@
 # You write twelve short functions and answer one question. The first half turns data into lists of
 # vectors: a photograph, a heartbeat, a gene, a text. The second half gives such a list an order,
 # and its last pieces, `rope_angles` and `apply_rope`, go into your own model. Plan about two
-# hours; every exercise says how long it takes, and all of them need only the core of the chapter.
+# hours; every exercise says how long it takes. Exercises 2, 5 and 10 belong to sections marked
+# *second reading*; all others need only the core of the chapter.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
 # run the `check` cell below it. The verdict comes within a second: right, or what goes wrong and
