@@ -199,6 +199,13 @@ MISCONCEPTIONS = (
         LINK,
         {f"return {JOIN}": f"x.copy_({JOIN})\n    return x"},
     ),
+    Misconception(
+        "numbers-of-a-pair-exchanged",
+        "The two numbers of each pair were exchanged before the turn: the first one is the even "
+        "feature, 0, 2, 4 and so on. With the angle 0 nothing may move.",
+        LINK,
+        {SPLIT: "odd, even = x[..., 0::2], x[..., 1::2]"},
+    ),
 )
 
 

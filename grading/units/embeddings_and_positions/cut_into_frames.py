@@ -78,6 +78,14 @@ TAKE = "samples[starts[:, None] + torch.arange(size)]"
 CHECK = "if len(samples) < size:"
 PADDED = "torch.cat((samples, torch.zeros(size + hop)))"
 
+
+def last_start_left_out(samples, size, hop):
+    """A range that ends before n - size."""
+    _check(samples, size)
+    starts = range(0, len(samples) - size, hop)
+    return torch.stack([samples[start : start + size] for start in starts])
+
+
 MISCONCEPTIONS = (
     Misconception(
         "last-frame-missing",
@@ -178,6 +186,19 @@ MISCONCEPTIONS = (
         "docstring promises one.",
         LINK,
         {CHECK: "if False:", TAKE: "samples.unfold(0, size, hop)"},
+    ),
+    Misconception(
+        "last-start-left-out",
+        "The starts end one too early: n - size is a start as well, and a signal of exactly one "
+        "frame has one.",
+        LINK,
+        answer=last_start_left_out,
+    ),
+    Misconception(
+        "one-frame-refused",
+        "A signal that is exactly one frame long is refused: it is long enough.",
+        LINK,
+        {CHECK: "if len(samples) <= size:"},
     ),
 )
 

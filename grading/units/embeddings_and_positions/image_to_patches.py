@@ -99,6 +99,15 @@ def overlapping(image, size):
     return rearrange(windows, "row column channels y x -> (row column) (y x channels)")
 
 
+def edge_left_out(image, size):
+    """Corners up to, and not including, the last."""
+    _check(image, size)
+    height, width, channels = image.shape
+    tops, lefts = range(0, height - size, size), range(0, width - size, size)
+    patches = [image[y : y + size, x : x + size].flatten() for y in tops for x in lefts]
+    return torch.stack(patches) if patches else torch.empty(0, size * size * channels)
+
+
 MISCONCEPTIONS = (
     Misconception(
         "strips",
@@ -206,6 +215,20 @@ MISCONCEPTIONS = (
         "both sides.",
         LINK,
         {CHECK: "if width % size:"},
+    ),
+    Misconception(
+        "last-patches-missing",
+        "The last row and the last column of patches are missing: the last corner lies one size "
+        "before the edge, and still counts.",
+        LINK,
+        answer=edge_left_out,
+    ),
+    Misconception(
+        "numbers-scaled",
+        "The patches are right and every number was divided by 255. Hand the numbers over as they "
+        "are: these may be in any unit.",
+        LINK,
+        {ARRANGED: f"{ARRANGED} / 255"},
     ),
 )
 

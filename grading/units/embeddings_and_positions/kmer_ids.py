@@ -23,6 +23,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("an unknown letter in the middle", plain[:8] + "N" + plain[8:], 3),
         _case("an unknown letter at the start", "N" + plain, 2),
         _case("an unknown letter at the end", plain + "N", 3),
+        _case("an unknown letter that is not N", plain[:6] + "R" + plain[6:], 3),
         _case("several unknown letters", plain[:4] + "NRN" + plain[4:9] + "N", 2),
         _case("one word, and it has an unknown letter", "A" + "N" + "G", 3),
     ]
@@ -172,6 +173,26 @@ MISCONCEPTIONS = (
             APPEND: "seen = dict.fromkeys(dna[i : i + k] for i in range(start + 1))\n"
             "        ids.append(list(seen).index(word) if known else 4**k)"
         },
+    ),
+    Misconception(
+        "four-times-too-large",
+        "Every known id is four times too large: the last letter of a word counts single, the one "
+        "before it four times.",
+        LINK,
+        {APPEND: "ids.append(4 * number if known else 4**k)"},
+    ),
+    Misconception(
+        "only-n-unknown",
+        "Only N counts as unknown. Any letter other than A, C, G and T makes a word unknown.",
+        LINK,
+        {"all(letter in letters for letter in word)": '"N" not in word'},
+    ),
+    Misconception(
+        "unknown-raises",
+        "It stops at an unknown letter. Real genes have some: their words get the id 4**k, and the "
+        "list goes on.",
+        LINK,
+        {"letters.find(letter)": "letters.index(letter)"},
     ),
 )
 

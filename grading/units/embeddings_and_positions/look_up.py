@@ -135,6 +135,20 @@ MISCONCEPTIONS = (
         LINK,
         {ROWS: "torch.nn.functional.normalize(table[token_ids], dim=-1)"},
     ),
+    Misconception(
+        "batch-of-one-dropped",
+        "A batch of one text loses its batch axis. The result has all axes of the ids, those of "
+        "size 1 too.",
+        LINK,
+        {ROWS: "table[token_ids].squeeze(0)"},
+    ),
+    Misconception(
+        "averaged",
+        "The vectors of a text are averaged into one: the sequence needs one vector for each "
+        "position.",
+        LINK,
+        {ROWS: "table[token_ids].mean(dim=-2)"},
+    ),
 )
 
 EXERCISE = Exercise(

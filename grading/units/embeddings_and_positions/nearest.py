@@ -213,6 +213,27 @@ MISCONCEPTIONS = (
             "    directions = table"
         },
     ),
+    Misconception(
+        "whole-table-normalised",
+        "The table was divided by one single number, the length of everything in it. Each row has "
+        "a length of its own.",
+        LINK,
+        {UNIT: "table / table.norm()"},
+    ),
+    Misconception(
+        "itself-at-0",
+        "The row's own cosine was set to 0, which is still more than that of rows on the other "
+        "side. It must lose against every cosine, down to -1.",
+        LINK,
+        {OUT: "cosines[index] = 0"},
+    ),
+    Misconception(
+        "softmax-taken",
+        "The order is right, and the numbers are shares from a softmax. The cosines themselves are "
+        "asked for.",
+        LINK,
+        {COSINES: f"({COSINES}).softmax(dim=0)"},
+    ),
 )
 
 EXERCISE = Exercise(

@@ -182,6 +182,20 @@ MISCONCEPTIONS = (
         LINK,
         {ODD: "if False:"},
     ),
+    Misconception(
+        "pairs-from-1",
+        "The exponents begin with 2 / head_dim. Pairs are counted from 0: the first one has "
+        "exponent 0 and turns by 1 radian a position.",
+        LINK,
+        {SPEEDS: "rope_theta ** (-(two_i + 2) / head_dim)"},
+    ),
+    Misconception(
+        "whole-turns-taken-off",
+        "Whole turns were taken off the angles. That changes no sine, but the angles themselves "
+        "are asked for, and they grow on.",
+        LINK,
+        {ANGLES: f"({ANGLES}) % (2 * torch.pi)"},
+    ),
 )
 
 EXERCISE = Exercise(

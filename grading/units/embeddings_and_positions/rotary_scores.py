@@ -211,6 +211,16 @@ MISCONCEPTIONS = (
         LINK,
         {PRODUCT: "(q * k).sum(dim=-1)"},
     ),
+    Misconception(
+        "each-counted-from-its-own-first",
+        "Queries and keys are each counted from their own first position. The offset between the "
+        "two lists is lost; with a cache it is what matters.",
+        LINK,
+        {
+            Q: Q.replace("q_positions", "q_positions - q_positions[0]"),
+            K: K.replace("k_positions", "k_positions - k_positions[0]"),
+        },
+    ),
 )
 
 

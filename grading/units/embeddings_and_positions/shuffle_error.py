@@ -150,6 +150,19 @@ MISCONCEPTIONS = (
         LINK,
         {LARGEST: "(before - after).abs().amax(dim=-1)"},
     ),
+    Misconception(
+        "sum-instead-of-largest",
+        "All absolute differences are added up. The largest is wanted.",
+        LINK,
+        {LARGEST: "(before - after).abs().sum().item()"},
+    ),
+    Misconception(
+        "relative",
+        "The difference was divided by the size of the outputs. The plain largest difference is "
+        "asked for.",
+        LINK,
+        {LARGEST: "((before - after).abs().max() / after.abs().max()).item()"},
+    ),
 )
 
 EXERCISE = Exercise(

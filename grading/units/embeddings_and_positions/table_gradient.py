@@ -23,12 +23,20 @@ def cases(rng: np.random.Generator) -> list[Case]:
         "an id that stands at every place": (5, np.full(7, rng.integers(5))),
         "a batch of 2 texts without repeats": (13, batch),
         "a batch in which 2 texts share an id": (13, across),
+        "a batch in which a text repeats an id": (17, _repeated(batch)),
         "a batch of one text": (7, distinct(rng, 7, 1, 3)),
         "a single place": (5, distinct(rng, 5, 1)),
         "a table whose last rows are not read": (17, distinct(rng, 5, 3)),
         "a table that is read from end to end": (5, rng.permutation(5)),
     }
     return [_case(rng, says, vocab, places) for says, (vocab, places) in ids.items()]
+
+
+def _repeated(batch: np.ndarray) -> np.ndarray:
+    """The same ids, the first of the second text twice there."""
+    repeated = batch.copy()
+    repeated[1, 2] = repeated[1, 0]
+    return repeated
 
 
 def _case(rng, says: str, vocab: int, ids: np.ndarray) -> Case:
@@ -72,6 +80,15 @@ def row_by_row(token_ids, upstream, vocab):
 ADD = "gradient.index_add(0, token_ids.flatten(), rows)"
 ROWS = "rows = upstream.reshape(-1, upstream.shape[-1])"
 COUNTS = "torch.bincount(token_ids.flatten(), minlength=vocab)"
+
+
+def text_by_text(token_ids, upstream, vocab):
+    """A loop over the first axis only: right where that is the places."""
+    gradient = torch.zeros(vocab, upstream.shape[-1])
+    for ids, rows in zip(token_ids, upstream, strict=True):
+        gradient[ids] += rows
+    return gradient
+
 
 MISCONCEPTIONS = (
     Misconception(
@@ -152,6 +169,13 @@ MISCONCEPTIONS = (
         "Rows and columns have changed places: the gradient has a row for each id, like the table.",
         LINK,
         {ADD: f"{ADD}.T"},
+    ),
+    Misconception(
+        "repeats-within-a-text-overwritten",
+        "Texts add up, but an id that stands twice in one text counts once: a whole text was added "
+        "at once, and `+=` on an index with repeats writes each row once.",
+        LINK,
+        answer=text_by_text,
     ),
 )
 
