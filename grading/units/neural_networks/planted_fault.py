@@ -44,8 +44,10 @@ def faulty_gradients(x, labels, network, fault: str = ""):
 
 def draw(rng: np.random.Generator) -> Question:
     """A network of 5, 4, 4 and 3 numbers, a batch of 7, a fault, and letters in a new order."""
-    x, labels = normal(rng, 7, 5), rng.integers(3, size=7)
-    network = layers(rng, (5, 4, 4, 3))
+    while True:
+        x, labels, network = normal(rng, 7, 5), rng.integers(3, size=7), layers(rng, (5, 4, 4, 3))
+        if _telling(x, labels, network):
+            break
     letters = dict(zip(rng.permutation(list(FAULTS)).tolist(), "ABCDEFG", strict=True))
     fault = str(rng.choice(list(FAULTS)))
     loss, grads = faulty_gradients(x, labels, network, fault)
@@ -55,6 +57,19 @@ def draw(rng: np.random.Generator) -> Question:
     others = [name for name in FAULTS if name != fault]
     wrong = {_taken_for(name): letters[name] for name in others}
     return Question(shown, letters[fault], {**wrong, _taken_for(fault): NOT_WRONG})
+
+
+def _telling(x, labels, network) -> bool:
+    """Whether every array has a gradient to speak of, and any two faults differ in some array."""
+    _, right = faulty_gradients(x, labels, network)
+    if min(np.abs(array).max() for pair in right for array in pair) < 0.03:
+        return False
+    flat = [_flat(right)] + [_flat(faulty_gradients(x, labels, network, f)[1]) for f in FAULTS]
+    return all(np.abs(a - b).max() > 0.02 for i, a in enumerate(flat) for b in flat[:i])
+
+
+def _flat(grads) -> np.ndarray:
+    return np.concatenate([array.ravel() for pair in grads for array in pair])
 
 
 def _taken_for(fault: str) -> str:
