@@ -137,7 +137,7 @@ def test_what_is_not_given_is_said(kinds):
     assert any("is not given in this unit" in text for text in said)
 
 
-# --- decisions --------------------------------------------------------------------------------------
+# --- decisions ------------------------------------------------------------------------------------
 
 
 def test_a_decision_is_drawn_for_its_learner(kinds):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from grading import demonstration, given, question
+from grading import check, demonstration, given, question
 
 causal_mask = given("attention/causal_mask")
 
