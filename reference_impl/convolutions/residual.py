@@ -4,7 +4,7 @@ The path around lets the gradient reach early layers without passing the convolu
 cut where the ReLU after the sum gives 0; a Transformer block has nothing after the sum), and makes
 "change nothing" easy to learn: the convolutions only have to give zero.
 
-Differs from the paper: each position is normalised over its channels with the course's LayerNorm,
+Differs from the paper: each position is normalised over its channels with LayerNorm,
 where ResNet uses batch normalisation, which behaves differently in training and in use.
 """
 
@@ -14,10 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reference_impl.convolutions.convolution import Conv2d
-from reference_impl.decoder.norms import LayerNorm
 
 
-class ChannelNorm(LayerNorm):
+class ChannelNorm(nn.LayerNorm):
     """LayerNorm over the channels of each pixel, as in ConvNeXt (Liu et al. 2022)."""
 
     def forward(

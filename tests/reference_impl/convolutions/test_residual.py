@@ -21,7 +21,7 @@ def by_torch(block, x, stride):
     """The same block out of torch.nn.functional alone."""
 
     def norm(norm, x):
-        x = F.layer_norm(x.movedim(1, -1), norm.weight.shape, norm.weight, norm.bias, norm.norm_eps)
+        x = F.layer_norm(x.movedim(1, -1), norm.weight.shape, norm.weight, norm.bias, norm.eps)
         return x.movedim(-1, 1)
 
     hidden = F.conv2d(x, block.conv1.weight, block.conv1.bias, stride=stride, padding=1)
@@ -51,7 +51,7 @@ def test_equals_torch_in_values_and_gradients(case):
 
 def test_channel_norm_makes_every_pixel_mean_0_and_variance_1_over_its_channels():
     x = torch.randn(2, 7, 3, 5, dtype=torch.float64) * 4 + 9
-    normed = ChannelNorm(7, norm_eps=0.0).double()(x)
+    normed = ChannelNorm(7, eps=0.0).double()(x)
     torch.testing.assert_close(normed.mean(dim=1), torch.zeros(2, 3, 5).double())
     torch.testing.assert_close(normed.var(dim=1, correction=0), torch.ones(2, 3, 5).double())
 
