@@ -7,8 +7,9 @@ import pytest
 
 from grading import cli
 from grading.course.errors import CourseError
-from grading.course.unit import load_unit
+from grading.course.unit import load_unit, unit_slugs
 from grading.learner import record, talk
+from grading.learner.solution import worked_solution
 from tests.grading.learner.conftest import make_verdict
 
 MASK = "attention/causal_mask"
@@ -141,3 +142,18 @@ def test_loading_is_said_apart_from_the_answer(capsys, monkeypatch, tmp_path):
 
 def test_the_unit_of_the_examples_is_there():
     assert MASK in load_unit("attention").by_id
+
+
+def test_the_solution_of_a_decision_is_this_learners(place):
+    decisions = [
+        exercise
+        for unit in map(load_unit, unit_slugs())
+        for exercise in unit.exercises
+        if exercise.is_decision
+    ]
+    assert decisions
+    for exercise in decisions:
+        namespace = {}
+        exec(worked_solution(exercise.id, place), namespace)
+        right = exercise.question(record.seed(place)).right
+        assert namespace[exercise.callable]() == right
