@@ -351,7 +351,7 @@ print(question("convolutions/depth_study")["table"])
 # %% exercise="convolutions/depth_study"
 def shows_degradation() -> str:
     """The letter of the study, "A" to "G"."""
-    return "A"
+    return "E"
 
 
 # %% [markdown]

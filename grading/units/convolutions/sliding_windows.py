@@ -29,7 +29,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (STRIDE, "a stride of 3, larger than the window", x, (2, 2), 3, 0, 0.0),
         (STRIDE, "one image and a stride of 2", one, (3, 2), 2, 0, 0.0),
         (PADDED, "padding of 1", x, (3, 2), 1, 1, 0.0),
-        (PADDED, "padding of 2, filled with -inf", x, (2, 3), 1, 2, float("-inf")),
+        (PADDED, "padding of 2, filled with -9", x, (2, 3), 1, 2, -9.0),
         (PADDED, "padding of 1, filled with 7, and a stride of 2", x, (2, 3), 2, 1, 7.0),
         (PADDED, "a window that fits only with its padding", one, (6, 2), 1, 1, 0.0),
     ]
