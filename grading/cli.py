@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(sub)
     sub = command("grade", _grade, "grade the submissions of a class into nbgrader's gradebook")
     _add_grade_options(sub)
+    sub = command("new", _new, "begin an exercise: its specification, and cells in the unit's text")
+    sub.add_argument("exercise", metavar="UNIT/NAME")
     sub = command("bank", _bank, "prove that every exercise names its misconceptions")
     text = "a unit or one exercise (UNIT/NAME); all units by default"
     sub.add_argument("units", nargs="*", metavar="UNIT", help=text)
@@ -273,6 +275,15 @@ def _ask() -> None:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise CourseError("nothing was written.")
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    from grading.course.skeleton import new_exercise
+
+    for path in new_exercise(arguments.exercise):
+        print(f"Wrote {_shown(path)}")
+    print(f"Fill them in, then prove it: {_command('course')} bank {arguments.exercise}")
+    return 0
 
 
 def _bank(arguments: argparse.Namespace) -> int:
