@@ -279,7 +279,7 @@ with demonstration():
 # {{embeddings_and_positions/shuffle_error}}
 #
 # Write a probe that finds out whether a layer knows the order of its inputs. It gets the layer as
-# a function, and calls it twice. The result is a plain Python number.
+# a function, and calls it twice. The result is one number.
 #
 # <details><summary>Hint</summary>
 #
