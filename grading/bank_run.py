@@ -13,6 +13,7 @@ from grading.course.places import ROOT
 from grading.course.unit import load_exercise, load_unit, unit_slugs
 from grading.course.versions import exercise_version
 from grading.judging.bank import Outcome, outcomes, rates
+from grading.judging.mutant_bank import explained, mutant_outcomes
 
 KEPT = ROOT / "_build" / "bank"
 
@@ -26,6 +27,7 @@ def print_bank(names: list[str], seeds: int, path: Path | None) -> int:
         for outcome in proved:
             if not outcome.as_it_should:
                 print(_told(outcome))
+    _print_mutants(exercises, found)
     if path:
         path.write_text(json.dumps([asdict(o) for o in found], indent=1) + "\n", encoding="utf-8")
     figures = rates(found)
@@ -37,7 +39,26 @@ def print_bank(names: list[str], seeds: int, path: Path | None) -> int:
     print(f"share named: {figures.named:.0%}")
     print(f"alternatives rejected: {figures.rejected}")
     print(f"properties broken by nobody: {figures.unbroken}")
+    if figures.stale:
+        print(f"listed as equivalent and not accepted: {figures.stale}")
     return 0 if figures.good else 1
+
+
+def _print_mutants(exercises: list[Exercise], found: list[Outcome]) -> None:
+    """The fourth figure, exercise by exercise and over all, with what is accepted."""
+    figures = {exercise.id: explained(exercise, found) for exercise in exercises}
+    for name, one in figures.items():
+        if one.rejected or one.accepted:
+            print(
+                f"{name}: mutants explained: {one.share:.0%} of {one.rejected} "
+                f"(accepted: {len(one.accepted)}, known to be equivalent: {one.known})"
+            )
+        for text in one.accepted:
+            print(f"    accepted: {text}")
+    rejected = sum(one.rejected for one in figures.values())
+    share = sum(one.explained for one in figures.values()) / max(rejected, 1)
+    accepted = sum(len(one.accepted) for one in figures.values())
+    print(f"mutants explained: {share:.0%} (accepted: {accepted})")
 
 
 def _chosen(names: list[str]) -> list[Exercise]:
@@ -71,7 +92,8 @@ def _prove(task: tuple[str, str, int]) -> list[Outcome]:
     if kept is not None:
         return kept
     exercise_id, version, seeds = task
-    proved = list(outcomes([load_exercise(exercise_id)], range(1, seeds + 1)))
+    exercise = load_exercise(exercise_id)
+    proved = [*outcomes([exercise], range(1, seeds + 1)), *mutant_outcomes(exercise)]
     KEPT.mkdir(parents=True, exist_ok=True)
     path = _path(exercise_id, version, seeds)
     part = path.with_name(f"{path.name}.{os.getpid()}")

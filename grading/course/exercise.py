@@ -90,6 +90,8 @@ class Exercise:
     checks        what `check` receives where that is not the callable: a name that a run cell of
                   the notebook makes ("model"); `prepare` makes the same from a known answer
     twice         whether the same inputs must give the same result again
+    equivalent    small changes of the solution that change no result (`course bank` prints those it
+                  finds accepted), and for each the reason
     """
 
     id: str
@@ -113,6 +115,7 @@ class Exercise:
     checks: str | None = None
     prepare: Callable | None = None
     twice: bool = True
+    equivalent: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _validate(self)

@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from grading.course.errors import CourseError
@@ -139,6 +140,11 @@ def chain(exercise: Exercise) -> list[Exercise]:
     return [*links, exercise]
 
 
+@lru_cache(maxsize=2048)
+def _code(source: str, name: str) -> CodeType:
+    return compile(source, name, "exec", dont_inherit=True)
+
+
 def compile_answer(exercise: Exercise, changed: Mapping[str, str | Callable]) -> Any:
     """The answer to an exercise with some sources changed, its own or those of answers it calls.
 
@@ -151,7 +157,7 @@ def compile_answer(exercise: Exercise, changed: Mapping[str, str | Callable]) ->
     for link in chain(exercise):  # in one namespace, so that each calls the changed others
         answer = changed.get(link.id) or solution_source(path, link.callable)
         if isinstance(answer, str):
-            exec(compile(answer, f"<{link.callable}>", "exec", dont_inherit=True), namespace)
+            exec(_code(answer, f"<{link.callable}>"), namespace)
         else:
             namespace[link.callable] = answer
     return namespace[exercise.callable]

@@ -16,7 +16,7 @@ from grading.course.unit import Unit, load_unit
 
 HERE = ROOT / "grading"
 # What judges, whichever the exercise; and what runs a notebook before the judge sees it.
-JUDGES = ("course/exercise.py", "course/sources.py", "kernel/*.py", "judging/*.py")
+JUDGES = ("course/exercise.py", "course/sources.py", "kernel/*.py", "judging/**/*.py")
 RUNS = ("notebooks/*.py", "sandbox/**/*.py")
 
 

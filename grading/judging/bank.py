@@ -1,5 +1,5 @@
 """The proof behind every exercise: misconceptions rejected and named, right answers accepted, and
-every property broken by somebody."""
+every property broken by somebody; and how much the judge explains of what nobody foresaw."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ SEEDS = range(1, 6)
 class Outcome:
     """What the judge said of one known answer on one seed.
 
-    kind    "misconception", "alternative", "solution"; or "property", broken by nobody
+    kind    "misconception", "alternative", "solution"; "property", broken by nobody; "mutant", a
+            changed solution; "equivalent", which is listed as one and none that is accepted
     broken  the properties of the exercise that the answer breaks
+    cause   what the message rests on (`Verdict.cause`)
     """
 
     exercise: str
@@ -29,13 +31,14 @@ class Outcome:
     named: str | None
     message: str
     broken: tuple[str, ...] = ()
+    cause: str | None = None
 
     @property
     def as_it_should(self) -> bool:
         """Whether the judge said what it should of this answer."""
         if self.kind == "misconception":
             return not self.passed and self.named == self.name
-        return self.passed
+        return self.passed or self.kind == "mutant"
 
 
 def outcomes(exercises: Iterable[Exercise], seeds: Iterable[int] = SEEDS) -> Iterator[Outcome]:
@@ -62,7 +65,9 @@ def of_answer(at: Trial, kind: str, name: str, answer: Callable) -> Outcome:
     passed = said.status == "pass"
     text = " ".join([said.message, *said.details])
     broken = tuple(_broken(at, evidence))
-    return Outcome(at.exercise.id, kind, name, at.seed, passed, said.misconception, text, broken)
+    return Outcome(
+        at.exercise.id, kind, name, at.seed, passed, said.misconception, text, broken, said.cause
+    )
 
 
 def _broken(at: Trial, evidence: Any) -> Iterator[str]:
@@ -95,13 +100,14 @@ class Rates:
     named: float
     rejected: int
     unbroken: int
+    stale: int
     misconceptions: int
     alternatives: int
 
     @property
     def good(self) -> bool:
         """Whether the bank proves its exercises."""
-        return self.killed == self.named == 1 and self.rejected == self.unbroken == 0
+        return self.killed == self.named == 1 and self.rejected == self.unbroken == self.stale == 0
 
 
 def rates(all_outcomes: list[Outcome]) -> Rates:
@@ -114,6 +120,7 @@ def rates(all_outcomes: list[Outcome]) -> Rates:
         named=sum(o.as_it_should for o in wrong) / count,
         rejected=len({(o.exercise, o.name) for o in right if not o.passed}),
         unbroken=sum(o.kind == "property" for o in all_outcomes),
+        stale=sum(o.kind == "equivalent" for o in all_outcomes),
         misconceptions=len({(o.exercise, o.name) for o in wrong}),
         alternatives=len({(o.exercise, o.name) for o in right if o.kind == "alternative"}),
     )

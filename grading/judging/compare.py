@@ -15,6 +15,7 @@ ONE |= {"q_seq": "query", "kv_seq": "key"}
 LOW_PRECISION = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-5}
 WORDS = {"list": "a list", "tuple": "a tuple", "set": "a set", "iterator": "an iterator"}
 LONGEST = 80  # characters of a value that are quoted
+LONGEST_ERROR = 200  # and of an error's message
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,11 @@ class Tolerance:
 
 
 def raised(error: Raised) -> str:
-    """An error in words, with the learner's own line."""
+    """An error in one line, with the learner's own line."""
     at = f" at `{error.line.strip()}`" if error.line else ""
-    return f"it raised {error.type}: {error.message}{at}"
+    message = " ".join(error.message.split())
+    message = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]} ..."
+    return f"it raised {error.type}: {message}{at}"
 
 
 def outcomes_differ(

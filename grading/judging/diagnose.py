@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 from grading.course.exercise import Exercise, Misconception
@@ -74,8 +75,8 @@ def _inherits(at: Trial, got: Evidence, exercise: Exercise, m: Misconception) ->
 def _two_at_once(at: Trial, got: Evidence) -> Diagnosis | None:
     for first, second in _pairs(at.exercise):
         name = f"{first.name} + {second.name}"
-        answer = at.wrong(first, second)
-        if answer is not None and at.behaves_like(got, name, lambda answer=answer: answer):
+        answer = partial(at.wrong, first, second)
+        if at.made(name, answer) is not None and at.behaves_like(got, name, answer):
             message = f"{first.message} {second.message}"
             return Diagnosis((first.name, second.name), message, first.link, "Two things at once. ")
     return None

@@ -206,3 +206,13 @@ def arrays_in(value: Value | None) -> Iterator[Array]:
         case Pairs():
             for _, item in value.items:
                 yield from arrays_in(item)
+
+
+def unknown_inside(value: Value | None) -> bool:
+    """Whether a value is, or holds, something of which only the type is known."""
+    match value:
+        case Items():
+            return any(map(unknown_inside, value.items))
+        case Pairs():
+            return any(unknown_inside(one) for pair in value.items for one in pair)
+    return isinstance(value, Other)

@@ -1,11 +1,33 @@
-"""What is proven true of an answer that no misconception names, and nearest to its cause."""
+"""What is proven true of an answer that no misconception names, and nearest to its cause.
 
-from collections.abc import Sequence
+Each finder looks for one kind of relation between what came back, what is right, the inputs and the
+cases, and speaks only where it holds on every case that it speaks of. The first that finds
+something is told: those that point closest to the cause come first.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from grading.judging.compare import Difference
-from grading.judging.evidence import Evidence
+from grading.judging.evidence import Evidence, unknown_inside
+from grading.judging.explaining import arithmetic, forms, placed, regions, sentences
+from grading.judging.explaining.agree import agreed
+from grading.judging.explaining.conditions import right_only_where, stops_only_where
+from grading.judging.explaining.pairs import View
+from grading.judging.explaining.sizes import sizes_of
 from grading.judging.trial import Trial
+
+LONGEST = 45  # words of an explanation
+WITH_CASES = (
+    "place",
+    "function",
+    "factor",
+    "offset",
+    "sharpness",
+    "not a number",
+    "region",
+    "same",
+)
 
 
 @dataclass(frozen=True)
@@ -16,8 +38,157 @@ class Explanation:
     text: str
 
 
+Told = tuple[str, str]  # a kind and a sentence
+
+
 def explain(
     at: Trial, got: Evidence, differences: Sequence[Difference | None]
 ) -> Explanation | None:
     """The explanation nearest to the cause, or None."""
+    view = View(at, got, differences)
+    if not view.wrong_cases:
+        return None
+    if random := not_repeatable(at, got):
+        return random
+    for finder in FINDERS:
+        if told := finder(view):
+            return Explanation(told[0], _with_cases(view, *told))
     return None
+
+
+def _with_cases(view: View, kind: str, text: str) -> str:
+    """A sentence, and what the cases that are right have in common, where there is room."""
+    where = right_only_where(view) if kind in WITH_CASES and view.right_cases else None
+    longer = f"{text} {where}." if where else text
+    return longer if len(longer.split()) <= LONGEST else text
+
+
+def not_repeatable(at: Trial, got: Evidence) -> Explanation | None:
+    """Whether the first case, run a second time, gave something else."""
+    if got.again is None or unknown_inside(got.cases[0].output):
+        return None
+    first, again, case = got.cases[0], got.again, at.cases[0]
+    same_end = bool(first.error) == bool(again.error)
+    if same_end and (first.error or at.measure(0).alike(case.inputs, first, again, case.axes)):
+        return None
+    return Explanation(
+        "not repeatable",
+        "The same inputs gave another result the second time: something random is left in, or "
+        "something is kept from one call to the next.",
+    )
+
+
+def changed_inputs(got: Evidence) -> list[str]:
+    """The inputs that an answer changed in place, on any case."""
+    return sorted({name for case in got.cases for name in case.mutated})
+
+
+# --- finders --------------------------------------------------------------------------------------
+
+
+def _changed_input(view: View) -> Told | None:
+    """Right values, and an input that is no longer what it was."""
+    if {view.differences[i].kind for i in view.wrong_cases} != {"mutated"}:
+        return None
+    listed = " and ".join(f"`{name}`" for name in changed_inputs(view.got))
+    return (
+        "mutated",
+        f"The values are right, but the input {listed} was changed in place: whoever passed it in "
+        "now holds something else. Make a new value instead.",
+    )
+
+
+def _errors_mostly(view: View) -> Told | None:
+    """An error on most of the wrong cases, and on which."""
+    if 2 * len(view.errors) <= len(view.wrong_cases):
+        return None
+    first = view.errors[0]
+    kind, text = forms.an_error(view.got.cases[first].error, sizes_of(view.at, first))
+    where = stops_only_where(view)
+    return kind, f"{text}. {where}." if where else f"{text}."
+
+
+def _found(kind: str, family: Callable, sentence: Callable, enough: int = 5, weak: bool = False):
+    """A finder that tells the first key of a family that holds."""
+
+    def finder(view: View) -> Told | None:
+        for key, condition in agreed(view, family, enough):
+            if (key in WEAK) == weak:
+                text = sentence(key)
+                return kind, condition + (text[0].lower() + text[1:] if condition else text)
+        return None
+
+    return finder
+
+
+# True of nearly every answer where something is hidden: told where nothing else is.
+WEAK = {("right only", "where 0 is expected"), ("elsewhere",)}
+
+
+def _factor(view: View) -> Told | None:
+    """A factor, an offset, a sharpness: one number, or one made of the case's sizes."""
+    for measure, text in (
+        (arithmetic.factor, "your numbers are the right ones times {}."),
+        (arithmetic.offset, "your numbers are the right ones plus {}."),
+        (
+            arithmetic.sharpness,
+            "your shares have the right order, but as if what goes into the softmax had been "
+            "multiplied by {}.",
+        ),
+    ):
+        if found := arithmetic.one_number(view, measure):
+            number, condition = found
+            said = text.format(number)
+            return measure.__name__, condition + (said if condition else said[0].upper() + said[1:])
+    return None
+
+
+def _sums(view: View) -> Told | None:
+    """Sums that should be 1 and are not, and those that are 1 instead."""
+    keys = [key for key, _ in agreed(view, arithmetic.sums)]
+    lost = [axis for name, axis in keys if name == "not one"]
+    instead = [axis for name, axis in keys if name == "one instead"]
+    if not lost:
+        return None
+    if instead:
+        return "sums", f"Your numbers sum to 1 along {instead[0]}; along {lost[0]} they should."
+    if ("own factor", lost[0]) in [key for key, _ in agreed(view, arithmetic.proportions)]:
+        return "sums", (
+            f"Along {lost[0]} the proportions are right, but the sums are not 1: look at what each "
+            "line is divided by."
+        )
+    return "sums", f"Along {lost[0]} some of your numbers do not sum to 1, and the right ones do."
+
+
+def _proportions(view: View) -> Told | None:
+    for (name, axis), condition in agreed(view, arithmetic.proportions):
+        what = "multiplied by a number" if name == "own factor" else "shifted by a number"
+        text = f"Along {axis} the numbers are right but for this: each line is {what} of its own."
+        return name, condition + (text[0].lower() + text[1:] if condition else text)
+    return None
+
+
+def _cases(view: View) -> Told | None:
+    where = right_only_where(view)
+    return ("cases", f"{where}.") if where else None
+
+
+# Those that point closest to the cause come first.
+FINDERS: tuple[Callable[[View], Told | None], ...] = (
+    _changed_input,
+    _errors_mostly,
+    forms.another_form,
+    _found("place", placed.places, sentences.place),
+    _found("function", arithmetic.functions, sentences.function),
+    _factor,
+    _found("not a number", regions.not_numbers, sentences.not_number, enough=0),
+    _found("same", regions.flat_along, sentences.region),
+    _found("region", regions.right_in, sentences.region),
+    _sums,
+    _cases,
+    _proportions,
+    _found("booleans", regions.booleans, sentences.place, enough=12),
+    _found("place", placed.places, sentences.place, weak=True),
+    _found("region", regions.right_in, sentences.region, weak=True),
+    forms.other_shape,
+)

@@ -15,7 +15,7 @@ from grading.course.unit import load_unit
 from grading.judging.compare import Difference
 from grading.judging.diagnose import Diagnosis, diagnose
 from grading.judging.evidence import BadEvidence, Evidence, plain
-from grading.judging.explain import explain
+from grading.judging.explain import changed_inputs, explain, not_repeatable
 from grading.judging.trial import Trial, trial
 from grading.judging.verdict import Verdict
 
@@ -127,16 +127,19 @@ def _not_right(judged: Judged, found: Diagnosis | None) -> Verdict:
     exercise, first = judged.at.exercise, judged.first
     earned, parts = _parts(judged)
     difference = _first_difference(judged)
+    also = [*difference, *_changed_beside(judged), *parts]
     errors_only = all(case.error for case in judged.evidence.cases)
     status = "partial" if earned else "error" if errors_only and not found else "fail"
     if found:
         more = {"misconceptions": found.names, "anchor": found.link, "inherited": found.inherited}
-        message, details, cause = found.text, [*difference, *parts], "named"
+        message, details, cause = found.text, also, "named"
+    elif random := not_repeatable(judged.at, judged.evidence):
+        message, details, cause, more = random.text, also, "explained", {}
     elif judged.broken and not (judged.differences[first] and judged.differences[first].is_error):
         more = {"anchor": judged.broken.link}
-        message, details, cause = judged.broken.message, [*difference, *parts], "property"
+        message, details, cause = judged.broken.message, also, "property"
     elif explained := explain(judged.at, judged.evidence, judged.differences):
-        message, details, cause, more = explained.text, [*difference, *parts], "explained", {}
+        message, details, cause, more = explained.text, also, "explained", {}
     else:
         [message], details, more = difference or ["A property is broken."], parts, {}
         cause = "difference"
@@ -156,6 +159,15 @@ def _parts(judged: Judged) -> tuple[float, list[str]]:
         earned += worth if ok else 0
         sentences.append(f"{'Right' if ok else 'Not yet'}: {part} ({worth:g}).")
     return earned, sentences if len(judged.at.exercise.parts) > 1 else []
+
+
+def _changed_beside(judged: Judged) -> list[str]:
+    """An input changed in place is told beside whatever else is wrong."""
+    names = changed_inputs(judged.evidence)
+    if not names or any(d and d.kind == "mutated" for d in judged.differences):
+        return []
+    listed = " and ".join(f"`{name}`" for name in names)
+    return [f"Apart from that, the input {listed} was changed in place: make a new value instead."]
 
 
 def _first_difference(judged: Judged) -> list[str]:

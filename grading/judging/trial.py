@@ -54,10 +54,15 @@ class Trial:
     def known(self, name: str, answer: Callable[[], Any], i: int) -> Outcome:
         """What an answer that is known by a name gives on case i; run once, when it is asked."""
         if (name, i) not in self._known:
-            if name not in self._made:
-                self._made[name] = self._prepared(answer())
-            self._known[name, i] = self._outcome(self._made[name], i)
+            self._known[name, i] = self._outcome(self.made(name, answer), i)
         return self._known[name, i]
+
+    def made(self, name: str, answer: Callable[[], Any]) -> Any:
+        """An answer that is known by a name, made once; None where there is none."""
+        if name not in self._made:
+            found = answer()
+            self._made[name] = None if found is None else self._prepared(found)
+        return self._made[name]
 
     @cached_property
     def _made(self) -> dict[str, Any]:
@@ -136,7 +141,7 @@ class Trial:
         The same mistake written with einsum raises another error than with matmul: the wording
         counts only where errors are all there is to compare.
         """
-        if bool(got.error) != bool(other.error) or bool(got.mutated) != bool(other.mutated):
+        if bool(got.error) != bool(other.error) or got.mutated != other.mutated:
             return False
         if got.error and other.error:
             return telling or same_words(got.error, other.error)

@@ -159,7 +159,8 @@ def test_a_wrong_shape_is_said_before_a_broken_relation():
     exercise = load_exercise("attention/scaled_dot_product")
     right = solution_of(exercise)
     said = said_of(exercise, lambda *inputs: right(*inputs)[..., :1, :])
-    assert "the shape is" in said.message
+    assert "the first along q_seq alone" in said.message
+    assert "the shape is" in said.details[0]
 
 
 def test_two_mistakes_at_once_are_both_named():

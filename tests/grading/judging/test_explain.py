@@ -1,0 +1,129 @@
+"""What the judge says of answers that nobody foresaw: true of them, and of them alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from grading.course.unit import load_exercise, load_unit
+from grading.judging.judge import judge
+from grading.judging.trial import trial
+
+ATTEND, LAYER, SPLIT = (
+    f"attention/{topic}" for topic in ("scaled_dot_product", "attention_layer", "split_heads")
+)
+MASK, MAP, WEIGHTS = (
+    f"attention/{topic}" for topic in ("causal_mask", "read_map", "attention_weights")
+)
+
+
+def said_of(name, answer, seed=1):
+    exercise = load_exercise(name)
+    return judge(exercise, seed, trial(exercise, seed).run(answer))
+
+
+def right(name):
+    return trial(load_exercise(name), 1).solution()
+
+
+def then(name, change):
+    """The right answer with something done to its result."""
+    answer = right(name)
+    return lambda *inputs: change(answer(*inputs))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        (ATTEND, torch.neg, "the wrong sign"),
+        (ATTEND, lambda x: 3 * x, "times 3."),
+        (ATTEND, lambda x: x + 0.25, "plus 0.25."),
+        (ATTEND, lambda x: x * x.shape[-1] ** 0.5, "times the square root of `head_dim`"),
+        (ATTEND, lambda x: x.flip(-2), "q_seq runs backwards"),
+        (ATTEND, lambda x: x.roll(1, -1), "moved one place on along head_dim"),
+        (ATTEND, lambda x: x.mT, "q_seq and head_dim have changed places"),
+        (ATTEND, lambda x: x.cumsum(-1), "running sums of the right ones along head_dim"),
+        (ATTEND, torch.square, "their squares"),
+        (ATTEND, torch.Tensor.double, "float64, and float32 is wanted"),
+        (ATTEND, torch.Tensor.numpy, "as a NumPy array, and a tensor is wanted"),
+        (ATTEND, lambda x: x[..., :-1], "1 is missing at the end of head_dim"),
+        (ATTEND, lambda x: x[..., 0, :], "the first along q_seq alone"),
+        (ATTEND, lambda x: x.sum(-1), "the sums of the right ones over head_dim"),
+        (ATTEND, lambda x: torch.full_like(x, 3), "3 everywhere"),
+        (ATTEND, lambda x: x[..., :1].expand_as(x), "the same all along head_dim"),
+        (SPLIT, lambda x: x.permute(2, 0, 1, 3), "yours are seq, batch, heads, head_dim"),
+        (MASK, lambda x: x.flip(1), "kv_seq runs backwards"),
+        (MAP, lambda x: x / 2, "times 0.5"),
+        (MAP, lambda x: x.T, "n_layers and heads have changed places"),
+    ],
+)
+def test_what_was_done_to_the_right_result_is_told(name, change, words):
+    said = said_of(name, then(name, change))
+    assert words in said.message
+    assert said.cause == "explained"
+    assert len(said.message.split()) <= 45
+
+
+def test_the_scale_of_scores_is_told_from_the_shares():
+    weights = right(WEIGHTS)
+    said = said_of(WEIGHTS, lambda q, k, mask=None: weights(3 * q, k, mask))
+    assert "multiplied by 3." in said.message
+
+
+def test_the_cases_that_are_right_are_told_by_what_they_share():
+    def only_masked(q, k, v, mask=None):
+        return right(ATTEND)(q, v, k, mask) if mask is None else right(ATTEND)(q, k, v, mask)
+
+    said = said_of(ATTEND, only_masked)
+    assert "right on cases with `mask`, and wrong on all 4 cases without `mask`" in said.message
+
+
+def test_an_error_names_the_sizes_that_met():
+    said = said_of(WEIGHTS, lambda q, k, mask=None: q @ k)
+    assert "11 (head_dim) against 7 (kv_seq)" in said.message
+    assert "q @ k" in said.message
+    assert said.status == "error"
+
+
+def test_a_value_of_an_unknown_type_is_not_called_random():
+    said = said_of(ATTEND, lambda *inputs: object())
+    assert "another result" not in said.message
+
+
+def test_a_random_answer_is_told_so_before_any_property():
+    said = said_of(ATTEND, lambda q, k, v, mask=None: torch.randn_like(q))
+    assert "The same inputs gave another result" in said.message
+
+
+def test_an_input_changed_in_place_is_told_beside_another_reason():
+    def changes(q, k, v, mask=None):
+        q += 1
+        return -right(ATTEND)(q - 1, k, v, mask)
+
+    said = said_of(ATTEND, changes)
+    assert "wrong sign" in said.message
+    assert any("`q` was changed in place" in text for text in said.details)
+
+
+def test_values_right_and_an_input_changed():
+    def changes(q, k, v, mask=None):
+        result = right(ATTEND)(q, k, v, mask)
+        v.zero_()
+        return result
+
+    assert "the input `v` was changed in place" in said_of(ATTEND, changes).message
+
+
+@pytest.mark.parametrize("exercise", load_unit("attention").exercises, ids=lambda e: e.id)
+def test_nothing_is_said_of_random_values(exercise):
+    """Numbers that have nothing to do with the right ones; the same at each call."""
+    answer = trial(exercise, 1).solution()
+    for number in range(5):
+
+        def wrong(*inputs, number=number):
+            made = answer(*inputs)
+            rng = np.random.default_rng([number, *made.shape])
+            values = torch.from_numpy(rng.standard_normal(made.shape))
+            return values > 0 if made.dtype == torch.bool else values.to(made.dtype)
+
+        said = said_of(exercise.id, wrong)
+        assert said.cause in ("difference", "property"), said.message
