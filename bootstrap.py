@@ -193,6 +193,18 @@ def on_linux(found):
     return lambda: sys.platform != "linux" or bool(found())
 
 
+# The user's pip may be set to install elsewhere or otherwise (pip.conf, PIP_ variables). Where
+# packages are fetched from is theirs to set; where and how they are installed here is not.
+HERE = ["--no-user", "--target="]
+PLAIN_PIP = {
+    "PIP_REQUIRE_HASHES": "0",
+    "PIP_NO_DEPS": "0",
+    "PIP_DRY_RUN": "0",
+    "PIP_IGNORE_INSTALLED": "0",
+    "PIP_PRE": "0",
+    "PIP_CONSTRAINT": os.devnull,
+}
+
 # What the tests need of the system: Debian's package, is it there, what else is not tested.
 TOOLS = [
     (
@@ -340,10 +352,11 @@ class Bootstrap(object):
     def pip(self, arguments, count):
         """Run `pip install`; show the steps that take long; explain a failure."""
         command = [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-        command += ["install", "--progress-bar", "off"] + arguments
+        command += ["install", "--progress-bar", "off"] + HERE + arguments
         process = subprocess.Popen(
             command,
             cwd=self.root,
+            env=dict(os.environ, **PLAIN_PIP),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -439,7 +452,9 @@ class Bootstrap(object):
         """Install the resolver into a throw-away environment; its path."""
         subprocess.check_call([sys.executable, "-m", "venv", folder])
         python = self.python.replace(self.venv, folder)
-        subprocess.check_call([python, "-m", "pip", "install", "--quiet", UV])
+        environment = dict(os.environ, **PLAIN_PIP)
+        command = [python, "-m", "pip", "install", "--quiet"] + HERE + [UV]
+        subprocess.check_call(command, env=environment)
         return os.path.join(os.path.dirname(python), "uv")
 
     def resolve(self, uv, output, arguments):

@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     if not hasattr(arguments, "run"):
         parser.print_help(sys.stderr)
         return 2
+    _print_anything()
     startup.find_own_programs()
     startup.end_quickly()
     try:
@@ -32,6 +33,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"course: {str(stop) or 'stopped.'}", file=sys.stderr)
         return 130
     return 1
+
+
+def _print_anything() -> None:
+    """A sign that the terminal's encoding lacks (cp1252 on Windows) becomes "?", never an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a test or a notebook may stand in its place
+            stream.reconfigure(errors="replace")
 
 
 def _parser() -> argparse.ArgumentParser:

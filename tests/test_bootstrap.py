@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,7 @@ class Sandbox:
         lines = self._calls.read_text().splitlines()
         self._calls.unlink()
         prefix = "--disable-pip-version-check --no-input install --progress-bar off "
+        prefix += " ".join(bootstrap.HERE) + " "
         assert all(line.startswith(prefix) for line in lines)
         return [line.removeprefix(prefix) for line in lines]
 
@@ -426,3 +428,42 @@ def test_a_browser_named_by_hand_is_taken(tmp_path, monkeypatch):
 
 def test_a_library_that_is_not_there_does_not_load():
     assert not bootstrap.loads("libnothing-of-this-name.so.1")
+
+
+def wheel(folder: Path) -> None:
+    """A package of one module, as pip takes it from a folder."""
+    name, info = "tiny_package", "tiny_package-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as file:
+        file.writestr(f"{name}.py", "HERE = __file__\n")
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{info}/RECORD", "")
+
+
+@pytest.mark.parametrize("told_by", ["file", "environment"])
+@pytest.mark.parametrize(
+    "told",
+    [{"user": "true"}, {"target": "elsewhere", "dry-run": "true", "require-hashes": "true"}],
+    ids=["user", "target"],
+)
+def test_a_pip_that_is_set_to_install_elsewhere_installs_here(tmp_path, monkeypatch, told_by, told):
+    for name in [name for name in os.environ if name.startswith("PIP_")] + ["PYTHONPATH"]:
+        monkeypatch.delenv(name, raising=False)
+    if told_by == "file":
+        lines = [f"{name} = {value}" for name, value in told.items()]
+        (tmp_path / "pip.conf").write_text("\n".join(["[install]", *lines]))
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    else:
+        for name, value in told.items():
+            monkeypatch.setenv(f"PIP_{name.upper().replace('-', '_')}", value)
+    wheel(tmp_path)
+    boot = Bootstrap(str(tmp_path))
+    subprocess.run([sys.executable, "-m", "venv", boot.venv], check=True)
+    boot.save({"steps": {}})
+    boot.pip(["--no-index", "--find-links", str(tmp_path), "tiny_package"], count=1)
+    ask = [boot.python, "-c", "import tiny_package; print(tiny_package.HERE)"]
+    found = subprocess.run(ask, capture_output=True, text=True)
+    assert Path(found.stdout.strip()).is_relative_to(boot.venv), found.stderr
+    assert not (tmp_path / "elsewhere").exists()

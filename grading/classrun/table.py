@@ -27,31 +27,42 @@ MARKS = {
 MOST = 10  # kinds of misconceptions that are counted below the table
 INHERITED = "[yellow]↑[/]"  # only by an earlier exercise's mistake
 LEGEND = "✓ right  ½ partly  ✗ wrong  ↑ inherited  ! error  t too long  · empty  – refused"
+PLAIN_SIGNS = str.maketrans("✓½✗↑·–", "+/x^.-")  # where the terminal's encoding has no others
 
 
 def print_table(results: list[Graded], console: Console) -> None:
     """One table a unit, a line a student, then remarks and the common misunderstandings."""
     for slug in sorted({g.unit for g in results}):
         of_unit = [g for g in results if g.unit == slug]
-        console.print(_table(slug, of_unit))
+        console.print(_table(slug, of_unit, console))
         console.print(_numbers(slug), highlight=False)
-        console.print(LEGEND, soft_wrap=True)
+        console.print(_signs(LEGEND, console), soft_wrap=True)
         _print_remarks(of_unit, console)
 
 
-def _table(slug: str, results: list[Graded]) -> Table:
+def _signs(text: str, console: Console) -> str:
+    """The text with marks that the console's encoding can write."""
+    try:
+        LEGEND.encode(console.encoding)
+    except UnicodeEncodeError:
+        return text.translate(PLAIN_SIGNS)
+    return text
+
+
+def _table(slug: str, results: list[Graded], console: Console) -> Table:
     unit = load_unit(slug)
     table = Table(
         title=f"{slug}: {unit.title}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
-    table.add_column("student", no_wrap=True)
+    # A long name goes on in the next line: it may not take the room of everybody's points.
+    table.add_column("student", overflow="fold", max_width=max(12, console.width // 3))
     for number in range(len(unit.exercises)):
         table.add_column(str(number + 1), justify="center", min_width=1, no_wrap=True)
     table.add_column("points", justify="right", min_width=6, no_wrap=True)
-    table.add_column("why", overflow="fold")
+    table.add_column("why", overflow="fold", min_width=12)
     total = sum(exercise.points for exercise in unit.exercises)
     for graded in results:
-        marks = [_mark(unit.by_id[v.exercise], v) for v in graded.verdicts]
+        marks = [_signs(_mark(unit.by_id[v.exercise], v), console) for v in graded.verdicts]
         table.add_row(escape(graded.student), *marks, f"{graded.score:g}/{total:g}", _why(graded))
     return table
 

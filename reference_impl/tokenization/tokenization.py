@@ -18,6 +18,7 @@ from reference_impl.tokenization.streaming import parts_between_words, words_end
 
 # Most words of a text come again, so their ids are kept: so many, none longer than this.
 CACHED_WORDS, CACHED_WORD_LENGTH = 2**16, 64
+LONG_WORD = 2000  # bytes from which arrays are faster than a heap
 
 
 def merge_by_rank_naive(
@@ -218,8 +219,25 @@ class Tokenizer:
         data = word.encode()
         if self.merges is None and data in self.vocabulary:
             return [self.vocabulary[data]]
+        if len(data) >= LONG_WORD and (ids := self._merge_long(data)) is not None:
+            return ids
         letters = [byte for i in range(len(data)) if (byte := data[i : i + 1]) in self.vocabulary]
         return [self.vocabulary[piece] for piece in merge_by_rank(letters, self._rank_of)]
+
+    def _merge_long(self, data: bytes) -> list[int] | None:
+        """`merge_by_rank` by the way for long words; None where that would not be the same."""
+        import numpy as np  # a fifth of a second, and few texts need it
+
+        from reference_impl.tokenization.long_words import merge_long
+
+        bytes_of, rank_of, vocabulary = self._bytes_of, self._rank_of, self.vocabulary
+        id_of_byte = np.array([vocabulary.get(bytes([byte]), -1) for byte in range(256)])
+        ids = id_of_byte[np.frombuffer(data, np.uint8)]
+        return merge_long(
+            ids[ids >= 0],
+            lambda left, right: rank_of(bytes_of[left], bytes_of[right]),
+            lambda left, right: vocabulary[bytes_of[left] + bytes_of[right]],
+        )
 
     def _unknown_id(self, token_id: object) -> ValueError:
         return ValueError(

@@ -1,8 +1,10 @@
 """The `course` command: errors name the fix, and the exit status is 0 only on success."""
 
 import argparse
+import io
 import json
 import re
+import sys
 
 import nbformat
 import pytest
@@ -130,3 +132,14 @@ def test_the_bank_ends_with_three_lines(capsys):
         "share named: 100%",
         "alternatives rejected: 0",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_terminal_without_a_sign_is_no_error(monkeypatch, encoding):
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    assert cli.main(["check", "no/such/✗ ½ 字.ipynb"]) == 1
+    streams["stderr"].flush()
+    said = streams["stderr"].buffer.getvalue().decode(encoding)
+    assert "? " in said and ".ipynb is not a file" in said

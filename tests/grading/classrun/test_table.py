@@ -44,3 +44,37 @@ def test_all_columns_and_remarks_fit_80_characters(unit):
         "1 student shows a-rather-long-misconception-name in " + unit.exercises[0].id
         in out.getvalue()
     )
+
+
+def table_of(unit, student, encoding="utf-8", width=80):
+    """The printed table of this student and another one, as bytes that the encoding can hold."""
+    told = [verdict(e, 0, "pass", "so") for e in unit.exercises[1:]]
+    first = verdict(unit.exercises[0], 0, "fail", "so", misconception="no-scale")
+    results = [Graded(s, unit.slug, (first, *told), b"", (), 0.0) for s in (student, "other")]
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding)  # strict: what it cannot write is an error
+    print_table(results, Console(file=out, width=width))
+    out.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def test_one_long_name_hides_nobody_s_points_and_reasons(unit):
+    name = "A" * 90 + " de la " + "B" * 60
+    for student in (name, name.replace(" ", "-")):
+        text = table_of(unit, student)
+        lines = text.splitlines()
+        table = lines[: lines.index(LEGEND)]
+        assert max(map(len, table)) <= 80
+        for begins in ("AAA", "other"):
+            row = next(line for line in table if line.strip().startswith(begins))
+            total = sum(exercise.points for exercise in unit.exercises)
+            assert row.count("✗") == 1 and f"0/{total:g}" in row and "no-scale" in row
+        column = "".join(line[:26].strip() for line in table)
+        assert student.replace(" ", "") in column.replace(" ", "")  # the whole name is there
+
+
+def test_a_terminal_with_few_signs_gets_plain_marks(unit):
+    text = table_of(unit, "ada", encoding="cp1252")
+    row = next(line for line in text.splitlines() if line.strip().startswith("ada"))
+    assert row.count("x") == 1 and row.count("+") == len(unit.exercises) - 1
+    assert "+ right  / partly  x wrong  ^ inherited" in text

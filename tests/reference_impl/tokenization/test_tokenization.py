@@ -347,3 +347,40 @@ def test_a_cut_file_is_refused(tokenizer, tmp_path):
     path.write_text(whole[: len(whole) // 2], encoding="utf-8")
     with pytest.raises(ValueError, match="damaged"):
         load_tokenizer(path)
+
+
+# --- very long words -----------------------------------------------------------------------------
+
+
+@given(data=st.data(), with_merges=st.booleans())
+@settings(max_examples=200)
+def test_long_words_merge_as_short_ones(data, with_merges):
+    """Any vocabulary, also those in which a merge makes a pair of lower rank."""
+    tokens = st.text("abc", min_size=2, max_size=5).map(str.encode)
+    longer = data.draw(st.lists(tokens, unique=True, max_size=12))
+    vocabulary = {token: i for i, token in enumerate([b"a", b"b", b"c", *longer])}
+    splits = [(token[:i], token[i:]) for token in longer for i in range(1, len(token))]
+    merges = [pair for pair in splits if all(half in vocabulary for half in pair)]
+    merges = data.draw(st.permutations(merges)) if with_merges else None
+    tokenizer = Tokenizer(vocabulary, "(?s).+", merges=merges)
+    word = data.draw(st.text("abc", min_size=1, max_size=60))
+    letters = [bytes([byte]) for byte in word.encode()]
+    expected = [vocabulary[p] for p in merge_by_rank_naive(letters, tokenizer._rank_of)]
+    arrays = tokenizer._merge_long(word.encode())
+    assert arrays is None or arrays == expected
+    assert arrays is not None or longer  # without merges there is nothing to give up at
+
+
+def test_trained_merges_need_no_other_way(tokenizer):
+    word = SAMPLE * 20
+    pieces = merge_by_rank([bytes([byte]) for byte in word.encode()], tokenizer._rank_of)
+    assert tokenizer._merge_long(word.encode()) == [tokenizer.vocabulary[piece] for piece in pieces]
+
+
+def test_where_ranks_fall_the_heap_is_asked(monkeypatch):
+    # "ab" (rank 4) makes the pair (ab, c) of rank 3, which comes before the next "ab".
+    vocabulary = {b"a": 0, b"b": 1, b"c": 2, b"abc": 3, b"ab": 4}
+    tokenizer = Tokenizer(vocabulary, "(?s).+")
+    monkeypatch.setattr(tokenization, "LONG_WORD", 1)
+    assert tokenizer._merge_long(b"abcab") is None
+    assert tokenizer.encode("abcab") == [3, 4]
