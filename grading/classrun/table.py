@@ -3,6 +3,7 @@
 from collections import Counter
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.columns import Columns
 from rich.console import Console
 from rich.markup import escape
@@ -55,7 +56,9 @@ def _table(slug: str, results: list[Graded], console: Console) -> Table:
         title=f"{slug}: {unit.title}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
     # A long name goes on in the next line: it may not take the room of everybody's points.
-    table.add_column("student", overflow="fold", max_width=max(12, console.width // 3))
+    longest = max(len("student"), *(cell_len(graded.student) for graded in results))
+    width = min(longest, max(12, console.width // 3))
+    table.add_column("student", overflow="fold", min_width=width, max_width=width)
     for number in range(len(unit.exercises)):
         table.add_column(str(number + 1), justify="center", min_width=1, no_wrap=True)
     table.add_column("points", justify="right", min_width=6, no_wrap=True)

@@ -44,7 +44,7 @@ def merge_long(
     return word.ids[word.ids >= 0].tolist()
 
 
-def _different(numbers: Places, end: int) -> tuple[Places, Places]:
+def _different(numbers: Places, end: int) -> tuple[Int[np.ndarray, " different"], Places]:
     """`np.unique` with its inverse; by a table, without sorting, where that is shorter."""
     if len(numbers) < end // 4:
         return np.unique(numbers, return_inverse=True)
@@ -104,7 +104,7 @@ class _LongWord:
             places = places[(n - run_start) % 2 == 0]
         return places
 
-    def merge(self, places: Places, new_id: int) -> Places:
+    def merge(self, places: Places, new_id: int) -> Int[np.ndarray, " others"]:
         """Make one piece of each pair; returns where pairs are new: there, and one piece before."""
         gone = self.after[places]
         self.ids[places], self.ids[gone] = new_id, -1
