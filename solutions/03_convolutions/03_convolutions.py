@@ -318,7 +318,7 @@ class DigitNetwork(nn.Module):
 # pixels. This takes some seconds. First write down what you expect at two pixels.
 
 # %% tags=["demo"]
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from reference_impl.convolutions.image_classifier import train_classifier
 from reference_impl.convolutions.shifting import accuracy_when_shifted, on_canvas, shifted

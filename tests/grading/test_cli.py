@@ -36,9 +36,9 @@ def test_every_command_has_help(capsys, command):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("bank", "99_nothing"), "Units: 05_attention"),
-        (("release", "99_nothing"), "Units: 05_attention"),
-        (("grade", "99_nothing"), "Units: 05_attention"),
+        (("bank", "99_nothing"), "05_attention"),
+        (("release", "99_nothing"), "05_attention"),
+        (("grade", "99_nothing"), "05_attention"),
         (("grade", "--submitted", "no/such/folder"), "--submitted"),
         (("grade", "--json", "no/such/out.json"), "there is no folder no/such"),
         (("grade", "--yes"), "`--changed`"),
@@ -89,7 +89,7 @@ def test_options_that_cannot_be_meant(capsys, arguments, text):
 def test_an_empty_class_is_said(capsys, tmp_path):
     (tmp_path / "somebody").mkdir()
     status, _, err = course(capsys, "grade", "--submitted", tmp_path)
-    assert (status, "no submission of 05_attention" in err) == (1, True)
+    assert (status, "no submission of " in err) == (1, True)
 
 
 def test_a_missing_weight_file_is_said(capsys, monkeypatch, tmp_path):
@@ -111,7 +111,7 @@ def test_check_prints_verdicts_and_writes_json(capsys, tmp_path, unit, right):
     assert [r["status"] for r in results] == ["pass"] * (len(results) - 1) + ["missing"]
     assert {type(r[points]) for r in results for points in ("score", "max_score")} == {float}
     assert set(results[0]) == set(
-        "student unit exercise score max_score status misconception message".split()
+        "student unit exercise score max_score status misconception message inherited".split()
     )
     total = sum(e.points for e in unit.exercises)
     assert out.endswith(f"{total - last.points:g} of {total:g} points\n")
@@ -124,14 +124,11 @@ def test_check_of_something_else_says_so(capsys, tmp_path):
     assert (status, "no notebook of this course" in err) == (1, True)
 
 
-def test_the_bank_ends_with_three_lines(capsys):
-    status, out, _ = course(capsys, "bank", "05_attention", "--seeds", "1")
+def test_the_bank_tells_its_figures(capsys):
+    status, out, _ = course(capsys, "bank", "attention/causal_mask", "--seeds", "1")
     assert status == 0
-    assert out.splitlines()[-3:] == [
-        "share killed: 100%",
-        "share named: 100%",
-        "alternatives rejected: 0",
-    ]
+    told = ["share killed: 100%", "share named: 100%", "alternatives rejected: 0"]
+    assert {*told, "properties broken by nobody: 0"} <= set(out.splitlines())
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
