@@ -51,6 +51,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         file = item.path.relative_to(config.rootpath).as_posix()
         groups = [name for name, paths in TOGETHER.items() if file.startswith(paths)]
+        if "[" in item.name and file.endswith("test_every_unit.py"):  # long: a unit is a group
+            unit = item.name.split("[")[1].split("/")[0].rstrip("]")
+            groups = [f"{file} {unit}"]
         item.add_marker(pytest.mark.xdist_group(groups[0] if groups else file))
 
 

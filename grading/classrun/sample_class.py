@@ -70,8 +70,9 @@ def other_ways(unit: Unit) -> dict[str, str]:
 
 def _wrong(unit: Unit, index: int) -> dict[str, str]:
     """All right but one exercise, another for each index, with one of its misconceptions."""
-    exercise = unit.exercises[index % len(unit.exercises)]
-    choices = [m for m in exercise.misconceptions if isinstance(wrong_source(exercise, m), str)]
+    written = [e for e in unit.exercises if any(m.edits for m in e.misconceptions)]
+    exercise = written[index % len(written)]
+    choices = [m for m in exercise.misconceptions if m.edits]
     source = wrong_source(exercise, choices[index % len(choices)])
     return {**right_answers(unit), exercise.answer_id: source}
 
