@@ -1,0 +1,1 @@
+"""Unit 2, text before transformers: counting, bags of words, recurrent networks."""
