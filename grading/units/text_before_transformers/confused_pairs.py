@@ -33,6 +33,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
                 f"{c} {d} {a} {b}",
                 f"{d} {a} {a}",
             ],
+            "one confused pair inside another": [f"{a} {b}", f"{c} {d}", f"{d} {c}", f"{b} {a}"],
             "texts of a single word": [a, b, a],
             "two texts without words": ["", " "],
             "one text": [f"{a} {b}"],

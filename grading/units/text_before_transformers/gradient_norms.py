@@ -139,7 +139,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "root-mean-square",
-        "This is the root of the mean of squares. The norm asked for is the root of their sum.",
+        "This is the root of the mean of squares, or the norms divided by entry 0, which is the "
+        "same. The norm asked for is the root of the sum of squares, not divided by anything.",
         LINK,
         {"grad.norm()": "grad.pow(2).mean().sqrt()"},
     ),
@@ -190,12 +191,6 @@ MISCONCEPTIONS = (
         "treats all numbers of the state alike.",
         LINK,
         {"grad(hidden.sum(), states)": "grad(hidden.norm(), states)"},
-    ),
-    Misconception(
-        "relative-to-the-first",
-        "All entries are divided by entry 0. Asked for are the norms as they are.",
-        LINK,
-        {NORMS: f"{NORMS} / grads[-1].norm()"},
     ),
     Misconception(
         "last-distance-missing",

@@ -212,7 +212,7 @@ MISCONCEPTIONS = (
         "Where nothing ever followed and k is 0, 0 is divided by 0. Look at the total first, and "
         "raise the ValueError that the docstring promises.",
         LINK,
-        {REFUSE: "False"},
+        {f"if {REFUSE}:": f"if {REFUSE}:\n        return 0 * after + np.nan\n    if {REFUSE}:"},
     ),
 )
 

@@ -110,14 +110,14 @@ MISCONCEPTIONS = (
         "bias-missing",
         "The bias has no effect: it belongs into the sum, once.",
         LINK,
-        {" + bias)": ")"},
+        {f"{FROM_HIDDEN} + bias)": f"{FROM_HIDDEN})"},
     ),
     Misconception(
         "bias-twice",
         "The bias is added twice. PyTorch's own cell has two biases; here their sum is given as "
         "one.",
         LINK,
-        {" + bias)": " + 2 * bias)"},
+        {f"{FROM_HIDDEN} + bias)": f"{FROM_HIDDEN} + 2 * bias)"},
     ),
     Misconception(
         "bias-outside",

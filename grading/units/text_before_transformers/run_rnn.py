@@ -158,7 +158,7 @@ MISCONCEPTIONS = (
         "Each result is the state before its position was read: everything is late by one, and "
         "the last position is never heard of.",
         LINK,
-        {STEP: KEEP, KEEP: STEP},
+        {f"{STEP}\n        {KEEP}": f"{KEEP}\n        {STEP}"},
     ),
     Misconception(
         "from-right-to-left",
