@@ -8,7 +8,7 @@ Does not handle: Kneser-Ney's counts of contexts, which predict better still.
 import math
 from collections.abc import Sequence
 
-from reference_impl.text_before_transformers.ngram import NGram, Tokens
+from reference_impl.text_before_transformers.ngram import NGram, Tokens, count_ngrams
 
 
 class InterpolatedNGram:
@@ -33,9 +33,9 @@ class InterpolatedNGram:
     def count(self, token_ids: Tokens) -> None:
         """Add the n-grams of one text, of every order."""
         for model, kinds in zip(self.models, self.kinds, strict=True):
-            before = set(model.ngram_counts)
+            new = count_ngrams(token_ids, model.n).keys() - model.ngram_counts.keys()
             model.count(token_ids)
-            for ngram in model.ngram_counts.keys() - before:
+            for ngram in new:
                 kinds[ngram[:-1]] = kinds.get(ngram[:-1], 0) + 1
 
     def probability(self, context: Tokens, token: int) -> float:
