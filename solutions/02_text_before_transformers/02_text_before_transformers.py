@@ -90,7 +90,7 @@ with demonstration():
 
 # %% exercise="text_before_transformers/next_probabilities"
 def next_probabilities(
-    token_ids: list[int], context: tuple[int, ...], vocab_size: int, k: float
+    token_ids: list[int], context: tuple[int, ...], vocab_size: int, k: int | float
 ) -> Float[np.ndarray, " vocab"]:
     """The probability of every token of the vocabulary right after `context`.
 
@@ -206,7 +206,7 @@ def sample_text(
     n: int,
     uniforms: list[float],
     vocab_size: int,
-    k: float,
+    k: int | float,
 ) -> list[int]:
     """What an n-gram model, counted in `token_ids`, writes after `prompt`: one token for each u.
 
@@ -270,7 +270,7 @@ with demonstration():
 
 # %% exercise="text_before_transformers/evaluate_ngram"
 def evaluate_ngram(
-    texts: list[list[int]], held_out: list[int], n: int, vocab_size: int, k: float
+    texts: list[list[int]], held_out: list[int], n: int, vocab_size: int, k: int | float
 ) -> tuple[float, float]:
     """How n-grams counted in `texts` predict a text that is none of them: nats, and share unseen.
 

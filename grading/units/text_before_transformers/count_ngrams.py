@@ -174,7 +174,7 @@ MISCONCEPTIONS = (
     Misconception(
         "n-below-1-accepted",
         "n=0 gives an answer where the docstring promises a ValueError: there is no run without a "
-        "token, and a caller should hear of the mistake.",
+        "token, and a caller should hear of it.",
         LINK,
         {"if n < 1:": "if n < 0:"},
     ),

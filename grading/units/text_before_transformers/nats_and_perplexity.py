@@ -156,7 +156,7 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "zeros-left-out",
-        "Tokens of probability 0 are left out of the mean, so the worst mistake of a model costs "
+        "Tokens of probability 0 are left out of the mean, so the worst that a model can do costs "
         "nothing. It called impossible what happened: the cost is infinite.",
         LINK,
         {ZERO: "probabilities = probabilities[probabilities > 0]"},
