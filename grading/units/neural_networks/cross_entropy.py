@@ -278,6 +278,13 @@ EXERCISE = Exercise(
     cases=cases,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`axis=1` for `axis=-1`": "the same axis of two",
+        "`axis=1` for `axis=-1` (2)": "the same axis of two",
+        "`shifted` for `labels`": "only its length counts, the batch",
+        "`logits` for `labels`": "only its length counts, the batch",
+        "`shifted` for `labels` (3)": "only its length counts, the batch",
+    },
     alternatives=(row_by_row, with_one_hot, by_torch),
     properties=(
         Property(

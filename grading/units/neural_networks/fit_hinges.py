@@ -189,6 +189,7 @@ EXERCISE = Exercise(
     cases=cases,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
+    equivalent={"`values` for `knots` (2)": "there are as many values as knots"},
     alternatives=(piece_by_piece, by_solving, with_slices),
     properties=(
         Property(

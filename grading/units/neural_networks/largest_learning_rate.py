@@ -162,6 +162,7 @@ EXERCISE = Exercise(
     cases=cases,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
+    equivalent={"`x @ x.T` for `x.T @ x`": "the same eigenvalues, but for zeros"},
     alternatives=(
         with_singular_values,
         by_power_iteration,

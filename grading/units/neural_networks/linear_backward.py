@@ -143,6 +143,33 @@ MISCONCEPTIONS = (
         {WEIGHT: "grad_weight = grad.sum(axis=0)[:, None] + np.zeros(weight.shape)  #"},
     ),
     Misconception(
+        "handed-down-as-it-is",
+        "What goes down to x is the incoming gradient itself, d_out numbers for each example. x has "
+        "d_in: each input reached the outputs through the weight.",
+        LINK,
+        {X: "grad_x = grad  #"},
+    ),
+    Misconception(
+        "weight-gets-the-incoming-gradient",
+        "The weight's gradient is the incoming gradient turned round, one column an example. It "
+        "has to meet x and be summed over the batch.",
+        LINK,
+        {WEIGHT: "grad_weight = grad.T  #"},
+    ),
+    Misconception(
+        "gradient-meets-itself",
+        "The weight's gradient is made of the incoming gradient twice. What a weight multiplied "
+        "was x: that is what the gradient has to meet.",
+        LINK,
+        {WEIGHT: "grad_weight = grad.T @ grad  #"},
+    ),
+    Misconception(
+        "input-meets-itself",
+        "The weight's gradient is made of x twice, so that the incoming gradient has no say in it.",
+        LINK,
+        {WEIGHT: "grad_weight = x.T @ x  #"},
+    ),
+    Misconception(
         "results-in-another-order",
         "The three results are right, but weight and x have changed places: first x, then the "
         "weight, then the bias.",
@@ -175,6 +202,7 @@ EXERCISE = Exercise(
     cases=cases,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
+    equivalent={"`axis=-2` for `axis=0`": "the same axis of two"},
     alternatives=(with_einsum, example_by_example, by_broadcasting),
     properties=(
         Property(

@@ -189,6 +189,10 @@ EXERCISE = Exercise(
     drive=drive.nudge,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`2e-05` for `1e-05`": "another default step, as good a one",
+        "`np.ones(x.shape)` for `np.zeros(x.shape)`": "grad is filled wholly",
+    },
     alternatives=(number_by_number, with_unit_directions, half_steps_up_and_down),
     properties=(
         Property(

@@ -268,6 +268,9 @@ EXERCISE = Exercise(
     drive=drive.walk_back,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`order` for `entered`": "without cycles, a node that is met again has been listed; slower",
+    },
     alternatives=(counting_children, by_iterators, by_level),
     properties=(
         Property(

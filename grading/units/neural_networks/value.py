@@ -267,6 +267,26 @@ def same_node_twice_counts_twice(output) -> bool:
     return bool(np.isclose(output["gradients"][0], 2.0))
 
 
+def slopes_of_a_sum(output) -> bool:
+    """Both sides of a sum get 1."""
+    return bool(np.allclose(output["gradients"][:2], 1.0))
+
+
+def slopes_of_a_product(output) -> bool:
+    """Each side of a product gets the other side's value."""
+    return bool(np.allclose(output["gradients"][:2], output["values"][1::-1]))
+
+
+def slope_of_an_inverse(output) -> bool:
+    """The derivative of 1/a is -1/a^2."""
+    return bool(np.isclose(output["gradients"][0], -(output["values"][0] ** -2.0)))
+
+
+def slope_of_tanh(output) -> bool:
+    """The derivative of tanh is 1 - tanh^2."""
+    return bool(np.isclose(output["gradients"][0], 1 - np.tanh(output["values"][0]) ** 2))
+
+
 EXERCISE = Exercise(
     id="neural_networks/value",
     callable="Value",
@@ -280,6 +300,11 @@ EXERCISE = Exercise(
     arrays="numpy",
     depends=("neural_networks/topological_order",),
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`zip(node.parents, node.local_grads)` for "
+        "`zip(node.parents, node.local_grads, strict=True)`": "both are equally long",
+        "`False` for `True`": "strict=False: both are equally long",
+    },
     alternatives=(KeepsRules, WalksEveryPath, CountsChildren),
     properties=(
         Property(
@@ -288,6 +313,35 @@ EXERCISE = Exercise(
             ADD_UP,
             ("a plus a",),
             same_node_twice_counts_twice,
+        ),
+        Property(
+            "gradients-of-a-sum",
+            "After backward on a + b the two sides do not have the gradient 1 each.",
+            LOCAL,
+            ("add",),
+            slopes_of_a_sum,
+        ),
+        Property(
+            "gradients-of-a-product",
+            "After backward on a * b the two sides do not have each other's value as "
+            "their gradient.",
+            LOCAL,
+            ("multiply",),
+            slopes_of_a_product,
+        ),
+        Property(
+            "gradient-of-an-inverse",
+            "After backward on a ** -1 the gradient of a is not -1 / a**2: look at the power's rule.",
+            LOCAL,
+            ("inverse",),
+            slope_of_an_inverse,
+        ),
+        Property(
+            "gradient-of-tanh",
+            "After backward on tanh(a) the gradient of a is not 1 minus the square of tanh(a).",
+            LOCAL,
+            ("tanh",),
+            slope_of_tanh,
         ),
     ),
 )
