@@ -331,7 +331,8 @@ EXERCISE = Exercise(
         ),
         Property(
             "gradient-of-an-inverse",
-            "After backward on a ** -1 the gradient of a is not -1 / a**2: look at the power's rule.",
+            "After backward on a ** -1 the gradient of a is not -1 / a**2: look at "
+            "the power's rule.",
             LOCAL,
             ("inverse",),
             slope_of_an_inverse,
