@@ -144,8 +144,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "handed-down-as-it-is",
-        "What goes down to x is the incoming gradient itself, d_out numbers for each example. x has "
-        "d_in: each input reached the outputs through the weight.",
+        "What goes down to x is the incoming gradient itself, d_out numbers for each example. x "
+        "has d_in: each input reached the outputs through the weight.",
         LINK,
         {X: "grad_x = grad  #"},
     ),
