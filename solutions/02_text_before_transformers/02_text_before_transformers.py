@@ -536,14 +536,16 @@ with demonstration():
 # %% tags=["demo"]
 import matplotlib.pyplot as plt
 
-shown = question("text_before_transformers/which_network")
-for letter, norms in shown["curves"].items():
-    plt.plot(shown["distances"], norms, marker="o", label=letter)
-plt.yscale("log")
-plt.xlabel("distance")
-plt.ylabel("gradient norm")
-plt.legend()
-plt.show()
+with demonstration():
+    shown = question("text_before_transformers/which_network")
+    for letter, curve in shown["curves"].items():
+        plt.plot(shown["distances"], curve, marker="o", label=letter)
+        print(letter, curve)
+    plt.yscale("log")
+    plt.xlabel("distance")
+    plt.ylabel("gradient norm")
+    plt.legend()
+    plt.show()
 
 # %% [markdown]
 # <details><summary>Hint</summary>
@@ -603,7 +605,8 @@ with demonstration():
         print(f"distance {longest:2}: {right:.0%} right (guessing: 25%)", flush=True)
 
 # %% [markdown]
-# You have written the language models of a quarter of a century: they count, they throw away
-# order, or they carry one vector along and forget. The next chapters take the troubles one by one.
-# Chapter 3 makes depth work, chapter 4 gives tokens vectors that know which words are alike, and
-# chapter 5 lets every position look straight at every other one, at any distance, in one step.
+# **What you have now.** Counts that write and recite, a yardstick for every language model to come,
+# a bag that loses order, and a network that reads and forgets. Ten exercises, 29 points. The next
+# chapters take the troubles one by one: chapter 3 makes depth work, chapter 4 gives tokens vectors
+# that know which words are alike, and chapter 5 lets every position look straight at every other,
+# at any distance.
