@@ -1,4 +1,4 @@
-"""Answers to unit 01 that were written from the learner's notebook alone, before the judge saw them.
+"""Answers to unit 01, written from the learner's notebook alone before the judge saw them.
 
 Each wrong one makes one mistake that learners make. A text is run where the right answers to the
 earlier exercises stand; an answer to a decision also has `shown`, which the notebook calls `shown`
