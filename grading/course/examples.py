@@ -17,7 +17,7 @@ from grading.course.sources import solution_of
 def with_examples(exercise: Exercise, cases: Sequence[Case]) -> list[Case]:
     """The cases, and behind them each call of the answer in its docstring's examples.
 
-    They belong to the last part, the one that asks for most.
+    They belong to the last part, the one that asks for most. A part of errors alone stands first.
     """
     part, axes = list(exercise.parts)[-1], cases[0].axes if cases else ""
     return [

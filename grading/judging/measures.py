@@ -88,6 +88,38 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The choice of a decision. What is right is never told: the question stays the learner's own.
+
+    tolerance  where the choice is a float
+    """
+
+    tolerance: Tolerance
+    needs_reference = True
+
+    def difference(self, inputs, expected, got, axes):
+        found = outcomes_differ(expected, got, self.tolerance, axes)
+        if found is None or got.error:
+            return found
+        return Difference(
+            found.kind, f"it returned {describe(got.output)}, {_lacks(expected, got)}."
+        )
+
+    def alike(self, inputs, one, other, axes):
+        return outcomes_differ(one, other, self.tolerance, axes) is None
+
+
+def _lacks(expected: Outcome, got: Outcome) -> str:
+    """What form is wanted, where it is another one; the choice itself is not told."""
+    want, have = plain(expected.output), plain(got.output)
+    if type(want) is not type(have):
+        return f"where {'a text' if isinstance(want, str) else 'another type'} is wanted"
+    if isinstance(want, str) and len(want) != len(have):
+        return f"where {'1 letter is' if len(want) == 1 else f'{len(want)} letters are'} wanted"
+    return "which is not the right choice"
+
+
+@dataclass(frozen=True)
 class Within:
     """A number that was predicted: right within a factor of what it really is."""
 

@@ -14,7 +14,7 @@ from grading.course.exercise import Case, Decision, Exercise, Misconception
 from grading.course.sources import compile_answer, solution_of, wrong_answer, wrong_source
 from grading.judging.compare import Difference, Tolerance, same_words
 from grading.judging.evidence import Evidence, Outcome, parse
-from grading.judging.measures import Close, Measure
+from grading.judging.measures import Choice, Close, Measure
 
 REQUEST_BYTES = 256 * 2**20
 
@@ -73,7 +73,8 @@ class Trial:
     def measure(self, i: int) -> Measure:
         """How case i is judged."""
         exercise = self.exercise
-        return self.cases[i].compare or Close(Tolerance(exercise.rtol, exercise.atol))
+        kind = Choice if exercise.is_decision else Close
+        return self.cases[i].compare or kind(Tolerance(exercise.rtol, exercise.atol))
 
     def expected(self, i: int) -> Outcome | None:
         """What is right on case i; None where no reference has to run to tell."""

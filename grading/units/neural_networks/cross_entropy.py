@@ -221,7 +221,7 @@ MISCONCEPTIONS = (
         SOFTMAX,
         {
             GRAD: "hot = np.arange(logits.shape[1]) == labels[:, None]\n"
-            "    grad = -np.exp(-log_p) * hot  #",
+            "    grad = np.where(hot, -np.exp(-log_p), 0.0)  #",
             **QUIET,
             ONE: "pass",
         },

@@ -26,7 +26,8 @@ def walk_back(
 
     The graph's nodes have numbers; `parents` has those of each node's parents, `local_grads` the
     derivative by each. `chain` more nodes follow, each the parent of the next. Every right order
-    gives the same gradients.
+    gives the same gradients. "parents first" says whether no listed node stands before a listed
+    parent of its own.
     """
     nodes: list[Node] = []
     long = [([i], [1.0]) for i in range(len(parents) - 1, len(parents) - 1 + chain)]
@@ -38,14 +39,28 @@ def walk_back(
     strange = [item for item in order if id(item) not in place]
     if strange:
         raise TypeError(
-            f"the list holds a {type(strange[0]).__name__} that is no node of the graph"
+            f"the list holds a {type(strange[0]).__name__} that is no node of this graph"
         )
     listed = np.bincount([place[id(node)] for node in order], minlength=len(nodes))
     nodes[-1].grad = 1.0
     for node in reversed(order):
         for parent, local_grad in zip(node.parents, node.local_grads, strict=True):
             parent.grad += local_grad * node.grad
-    return {"times listed": listed, "gradients": np.array([node.grad for node in nodes])}
+    return {
+        "times listed": listed,
+        "parents first": parents_first(order),
+        "gradients": np.array([node.grad for node in nodes]),
+    }
+
+
+def parents_first(order: Sequence[Node]) -> bool:
+    """Whether each node comes for the first time behind all its parents that are in the list."""
+    first: dict[int, int] = {}
+    for i, node in enumerate(order):
+        first.setdefault(id(node), i)
+    return all(
+        first.get(id(parent), -1) < first[id(node)] for node in order for parent in node.parents
+    )
 
 
 def expressions(

@@ -98,6 +98,25 @@ MISCONCEPTIONS = (
         {RETURN: "return np.concatenate([slopes[:1], slopes[:-1] - slopes[1:]])"},
     ),
     Misconception(
+        "last-weight-taken-away",
+        "From each slope only the weight before it is taken away. The slope so far is the sum of "
+        "*all* weights before, which is the slope of the piece before.",
+        LINK,
+        {
+            RETURN: "weights = slopes[:1]\n"
+            "    for slope in slopes[1:]:\n"
+            "        weights = np.append(weights, slope - weights[-1])\n"
+            "    return weights"
+        },
+    ),
+    Misconception(
+        "slopes-averaged-at-the-knots",
+        "The slopes are those of `np.gradient`: at each knot a mean of the pieces on both sides of "
+        "it. A piece is straight and has one slope of its own.",
+        LINK,
+        {SLOPES: "slopes = np.gradient(values, knots)[:-1]"},
+    ),
+    Misconception(
         "rise-without-run",
         "The weights are made of differences of the values alone. A slope is rise divided by run: "
         "how far apart are the knots?",
@@ -182,7 +201,7 @@ EXERCISE = Exercise(
     id="neural_networks/fit_hinges",
     callable="fit_hinges",
     title="Hinges through points",
-    parts={WEIGHTS: 2, REFUSED: 1},
+    parts={REFUSED: 1, WEIGHTS: 2},  # the docstring's example is of the last part
     minutes=6,
     difficulty="easy",
     link=LINK,

@@ -125,6 +125,17 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "covariance-of-numpy",
+        "This is `np.cov`: it takes the mean of each input away and divides by one less than the "
+        "examples. The curvature is x^T x / examples, of the inputs as they are.",
+        LINK,
+        {
+            CURVATURE: "x = x - x.mean(axis=0)\n"
+            "    curvature = x.T @ x / np.float64(len(x) - 1)  #",
+            **quiet("largest_learning_rate"),
+        },
+    ),
+    Misconception(
         "singular-value-not-squared",
         "The largest singular value of x stands where its square belongs: the curvature is made "
         "of x twice.",

@@ -114,6 +114,13 @@ MISCONCEPTIONS = (
         {WEIGHT: "grad_weight = x.T @ grad  #"},
     ),
     Misconception(
+        "weight-not-summed",
+        "The weight's gradient is kept for every example by itself, with a batch axis in front. "
+        "One weight served them all: sum over the batch.",
+        LINK,
+        {WEIGHT: "grad_weight = grad[:, :, None] * x[:, None, :]  #"},
+    ),
+    Misconception(
         "weight-averaged",
         "The weight's gradient is divided by the batch. The mean belongs to the loss, and its "
         "factor has come in with the gradient.",
@@ -175,6 +182,12 @@ MISCONCEPTIONS = (
         "weight, then the bias.",
         LINK,
         {RETURN: "return grad_weight, grad_x, grad_bias"},
+    ),
+    Misconception(
+        "parameters-first",
+        "The three results are right, but in another order: x comes first, then weight, then bias.",
+        LINK,
+        {RETURN: "return grad_weight, grad_bias, grad_x"},
     ),
     Misconception(
         "minus-for-downhill",

@@ -99,6 +99,9 @@ OUT = "x = x @ weight.T + bias"
 MASK = "grad = grad * (inputs[index] > 0)"
 BACK = "grad, grad_weight, grad_bias = linear_backward(grad, inputs[index], layers[index][0])"
 KEEP = "grads.insert(0, (grad_weight, grad_bias))"
+BIAS_LAST = (
+    "x = x @ weight.T\n        x = (np.maximum(x, 0) if index < len(layers) - 1 else x) + bias"
+)
 ORDER = "for index in reversed(range(len(layers))):"
 
 MISCONCEPTIONS = (
@@ -197,6 +200,24 @@ MISCONCEPTIONS = (
         "another network.",
         MATRIX,
         {OUT: "x = x @ weight.T"},
+    ),
+    Misconception(
+        "bias-after-the-relu",
+        "Forward, a hidden layer's bias is added behind the ReLU. The layer is x @ weight.T + bias "
+        "as a whole, and the ReLU comes after all of it.",
+        RELU,
+        {ACTIVATE: "        inputs.append(x)\n", OUT: BIAS_LAST},
+    ),
+    Misconception(
+        "bias-after-the-relu-masked-before-it",
+        "Forward, a hidden layer's bias is added behind the ReLU; backward, the mask fits that. "
+        "But the layer is x @ weight.T + bias as a whole, and the ReLU comes after all of it.",
+        RELU,
+        {
+            ACTIVATE: "        inputs.append(x)\n",
+            OUT: BIAS_LAST,
+            MASK: "if index > 0:\n            grad = grad * (inputs[index] > layers[index - 1][1])",
+        },
     ),
     Misconception(
         "pairs-turned-round",

@@ -97,6 +97,13 @@ LOOP = "for index in np.ndindex(x.shape):"
 
 MISCONCEPTIONS = (
     Misconception(
+        "nothing-moved",
+        "Every derivative is 0. Either both calls got equal arrays (`up = down = x.copy()` is one "
+        "array with two names: the moves cancel), or the result was never filled in.",
+        LINK,
+        {LINE_OF_CODE: "grad[index] = 0.0"},
+    ),
+    Misconception(
         "one-side-only",
         "The function is compared above and at the point itself. That is a difference too, but its "
         "error shrinks with the step; that of the two-sided one shrinks with its square.",
@@ -155,6 +162,13 @@ MISCONCEPTIONS = (
         "The step is always the same, whatever `step` says.",
         LINK,
         {"moved[index] = step": "step = 1e-5\n        moved[index] = step"},
+    ),
+    Misconception(
+        "moved-by-a-share",
+        "Each number is moved by a share of itself, step times x, but the difference is divided "
+        "by the step alone: every derivative is multiplied by its x. Add and subtract the step.",
+        LINK,
+        {"moved[index] = step": "moved[index] = step * x[index]"},
     ),
     Misconception(
         "first-axis-only",

@@ -16,6 +16,7 @@ FAULTS = {
     "input": "the gradient of layer 2's weight is made with what stood before the ReLU",
 }
 
+WORDS = "words-for-the-letter"
 NOT_WRONG = "(this is the right one)"  # nobody's choice: a name for each fault is wanted
 
 
@@ -56,7 +57,8 @@ def draw(rng: np.random.Generator) -> Question:
     shown["faults"] = dict(sorted(faults.items()))
     others = [name for name in FAULTS if name != fault]
     wrong = {_taken_for(name): letters[name] for name in others}
-    return Question(shown, letters[fault], {**wrong, _taken_for(fault): NOT_WRONG})
+    more = {_taken_for(fault): NOT_WRONG, WORDS: FAULTS[fault]}
+    return Question(shown, letters[fault], {**wrong, **more})
 
 
 def _telling(x, labels, network) -> bool:
@@ -104,6 +106,11 @@ EXERCISE = decision(
     link=LINK,
     draw=draw,
     misconceptions=[
-        Misconception(_taken_for(fault), message, LINK) for fault, message in SIGNS.items()
+        *(Misconception(_taken_for(fault), message, LINK) for fault, message in SIGNS.items()),
+        Misconception(
+            WORDS,
+            "These are the words of a fault. Return the letter that stands before them.",
+            LINK,
+        ),
     ],
 )

@@ -251,6 +251,11 @@ MISCONCEPTIONS = (
 )
 
 
+def parents_come_first(*outputs) -> bool:
+    """In no graph does a node stand before one of its parents."""
+    return all(output["parents first"] for output in outputs)
+
+
 def all_listed_once(output) -> bool:
     """Each node of the random graph stands in the list once."""
     return bool((np.asarray(output["times listed"]) == 1).all())
@@ -273,6 +278,14 @@ EXERCISE = Exercise(
     },
     alternatives=(counting_children, by_iterators, by_level),
     properties=(
+        Property(
+            "parents-first",
+            "In your order some node stands before one of its own parents. A node that two paths "
+            "lead to is met early on one of them: list it only when all its parents are listed.",
+            LINK,
+            ("six", "other", "shortcut", "diamonds", "random"),
+            parents_come_first,
+        ),
         Property(
             "each-node-once",
             "In a random graph, some nodes do not stand in the list exactly once.",

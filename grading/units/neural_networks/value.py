@@ -155,6 +155,7 @@ TIMES = "(self, other), (other.data, self.data)"
 SLOPE = "slope = exponent * self.data ** (exponent - 1)"
 TANH = "(1 - data**2,)"
 START = "self.grad = 1.0"
+MADE = ("self.data + other.data", "self.data * other.data", "self.data**exponent", "data, (self,)")
 
 MISCONCEPTIONS = (
     Misconception(
@@ -191,6 +192,20 @@ MISCONCEPTIONS = (
         "less.",
         LOCAL,
         {SLOPE: "slope = exponent * self.data ** exponent"},
+    ),
+    Misconception(
+        "one-taken-from-the-power",
+        "1 is subtracted from the power, not from its exponent: `n * x ** n - 1` is read as "
+        "`(n * x ** n) - 1`. The exponent needs brackets.",
+        LOCAL,
+        {SLOPE: "slope = exponent * self.data**exponent - 1"},
+    ),
+    Misconception(
+        "tanh-by-one-over-cosh",
+        "The derivative of tanh is taken as 1 / cosh, or as the root of 1 - tanh^2, which is the "
+        "same. It is the square of that, 1 - tanh^2.",
+        LOCAL,
+        {TANH: "(1 / np.cosh(self.data),)"},
     ),
     Misconception(
         "tanh-of-the-input",
@@ -247,6 +262,30 @@ MISCONCEPTIONS = (
         "result.",
         ORDER,
         {WALK: "for node in topological_order(self):"},
+    ),
+    Misconception(
+        "passed-on-at-every-visit",
+        "A node that is used twice passes on its whole gradient at each of its visits, so that the "
+        "first share goes down twice. It may pass on once, when all its shares are in.",
+        ORDER,
+        {
+            WALK: "def walk(node):",
+            COLLECT: f"{COLLECT}\n                walk(parent)\n\n        walk(self)",
+        },
+    ),
+    Misconception(
+        "every-node-set-to-one",
+        "`backward` is called for each parent in turn, and sets its gradient to 1, too. Only the "
+        "result's own derivative is 1; the others keep what has come in.",
+        GRAPH,
+        {WALK: "for node in [self]:", COLLECT: f"{COLLECT}\n                parent.backward()"},
+    ),
+    Misconception(
+        "plain-nodes-returned",
+        "The operations return a `Node`, which has neither arithmetic nor `backward`. What is "
+        "computed from Values is a `Value` again.",
+        LOCAL,
+        {f"return Value({made}": f"return Node({made}" for made in MADE},
     ),
     Misconception(
         "leaves-cleared-first",

@@ -153,6 +153,21 @@ def test_a_decision_is_drawn_for_its_learner(kinds):
     assert (said.score, said.misconception) == (0, "the-slower-one")
 
 
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [("other", "not the right choice"), ("AB", "1 letter is wanted"), (1, "a text is wanted")],
+)
+def test_a_wrong_choice_is_not_told_the_right_one(kinds, choice, says):
+    exercise = kinds.by_id["kinds/which_curve"]
+    right = exercise.question(3).right
+    choice = {"A": "B", "B": "A"}[right] if choice == "other" else choice
+    said = judge(exercise, 3, trial(exercise, 3).run(lambda: choice))
+    words = " ".join([said.message, *said.details])
+    assert says in words
+    assert "expected" not in words and f"'{right}'" not in words
+    assert said.score == 0
+
+
 def test_the_question_at_home_is_the_learners_own(kinds):
     shown = grading.question("kinds/which_curve")
     assert set(shown) == {"A", "B"}
