@@ -37,7 +37,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (MOVED, "padding of 2, a stride of 3 and a bias", x, weight, bias, 3, 2),
         (MOVED, "large numbers and padding", 10 * x, weight, None, 1, 1),
     ]
-    return [
+    short = {"x": x, "weight": weight}
+    return [Case("bias, stride and padding left out", short, MANY, AXES)] + [
         Case(
             says,
             {"x": x, "weight": w, "bias": bias, "stride": stride, "padding": padding},
@@ -213,6 +214,7 @@ EXERCISE = Exercise(
     alternatives=(place_by_place, weight_by_weight, columns_of_windows),
     forbids=("torch.nn.functional.conv2d", "torch.conv2d"),
     depends=("convolutions/sliding_windows",),
+    equivalent={"`weight.shape[-1]` for `weight.shape[3]`": "a weight has four axes"},
     rtol=1e-3,
     atol=1e-3,
 )

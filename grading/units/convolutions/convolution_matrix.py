@@ -30,7 +30,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (CAUSAL, "one tap, causal", normal(rng, 1), 5),
         (CAUSAL, "one position, causal", three, 1),
     ]
-    return [
+    short = {"kernel": three, "seq": 7}
+    return [Case("`causal` left out", short, MIDDLE, AXES)] + [
         Case(says, {"kernel": k, "seq": seq, "causal": part == CAUSAL}, part, AXES)
         for part, says, k, seq in drawn
     ]
@@ -175,7 +176,16 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(diagonal_by_diagonal, by_offsets, what_it_does_to_unit_vectors),
+    equivalent={"`0 == taps % 2` for `taps % 2 == 0`": "the same comparison"},
     properties=(
+        Property(
+            "the-same-along-diagonals",
+            "Along some diagonal the entries differ. An entry depends only on how far input and "
+            "output lie apart, in every row alike.",
+            LINK,
+            ("3 taps and 7 positions",),
+            lambda matrix: bool(np.allclose(matrix[:-1, :-1], matrix[1:, 1:], atol=1e-4)),
+        ),
         Property(
             "nothing-above-the-diagonal",
             "With `causal` something stands above the diagonal, so an output sees a later input.",

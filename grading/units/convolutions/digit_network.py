@@ -23,6 +23,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("images of 5 by 11", 2, 10, normal(rng, 3, 1, 5, 11), True, ""),
         ("images of one pixel", 5, 3, normal(rng, 2, 1, 1, 1), True, ""),
         ("one channel and one class", 1, 1, normal(rng, 2, 1, 7, 5), True, ""),
+        ("the widths left out", None, None, np.abs(normal(rng, 2, 1, 12, 12)), True, ""),
         ("large numbers", 3, 7, 50 * normal(rng, 2, 1, 12, 12), True, ""),
         ("a figure on blank paper, biases 0", 3, 7, still, False, "still"),
         ("the same figure moved", 3, 7, moved, False, "moved"),
@@ -34,7 +35,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             {
                 "channels": channels,
                 "n_classes": n_classes,
-                "weights": _weights(rng, channels, n_classes, True) if biases else shared,
+                "weights": _weights(rng, channels or 8, n_classes or 10) if biases else shared,
                 "images": images,
             },
             name=name,
@@ -43,7 +44,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def _weights(rng, channels: int, n_classes: int, biases: bool) -> dict[str, np.ndarray]:
+def _weights(rng, channels: int, n_classes: int, biases: bool = True) -> dict[str, np.ndarray]:
     widths = [1, channels, 2 * channels, 4 * channels]
     weights = {}
     for i in (1, 2, 3):

@@ -6,10 +6,13 @@ import torch
 
 
 def with_weights(
-    answer: Any, channels: int, n_classes: int, weights: dict, images: torch.Tensor
+    answer: Any, channels: int | None, n_classes: int | None, weights: dict, images: torch.Tensor
 ) -> dict[str, Any]:
-    """Make the network, load the weights by name, and read the images."""
-    network = answer(channels, n_classes)
+    """Make the network, load the weights by name, and read the images.
+
+    Where channels is None, the network is as wide as it is by default.
+    """
+    network = answer() if channels is None else answer(channels, n_classes)
     parameters = dict(network.named_parameters())
     with torch.no_grad():
         for name, parameter in parameters.items():

@@ -31,7 +31,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (PADDED, "padding above half the window", x, 3, None, 2),
         (PADDED, "padding of 1 and a window of one pixel", x, 1, None, 1),
     ]
-    return [
+    short = {"x": low, "kernel": 3}
+    return [Case("stride and padding left out", short, SIDE, AXES)] + [
         Case(says, {"x": x, "kernel": k, "stride": stride, "padding": padding}, part, AXES)
         for part, says, x, k, stride, padding in drawn
     ]

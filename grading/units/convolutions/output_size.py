@@ -8,6 +8,7 @@ from grading.course.exercise import Case, Exercise, Misconception, Property
 
 PLAIN, REFUSED = "sizes", "windows that do not fit"
 LINK = "convolutions-size"
+NAMES = {1: "bare", 2: "padded", 5: "stride 4", 6: "one pixel more", 8: "as large"}
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -33,12 +34,16 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (REFUSED, n, 3, -1, 0),
         (REFUSED, n, 3, 1, -1),
     ]
-    return [
+    short = [
+        Case(f"`output_size({n}, 5)`", {"size": n, "kernel": 5}, PLAIN),
+        Case(f"`output_size({n}, 5, 2)`", {"size": n, "kernel": 5, "stride": 2}, PLAIN),
+    ]
+    return short + [
         Case(
             f"`output_size({size}, kernel={kernel}, stride={stride}, padding={padding})`",
             {"size": size, "kernel": kernel, "stride": stride, "padding": padding},
             part,
-            name={5: "stride 4", 6: "one pixel more"}.get(i, ""),
+            name=NAMES.get(i, ""),
         )
         for i, (part, size, kernel, stride, padding) in enumerate(drawn)
     ]
@@ -167,6 +172,22 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(by_range, by_walking, by_floor),
     properties=(
+        Property(
+            "padding-makes-room-at-both-ends",
+            "With a stride of 1, three pixels of padding did not give exactly six places more. "
+            "They stand at both ends of the axis.",
+            LINK,
+            ("bare", "padded"),
+            lambda bare, padded: padded - bare == 6,
+        ),
+        Property(
+            "one-place-for-the-largest-window",
+            "A window exactly as large as the axis did not get exactly one place. It fits, and "
+            "cannot move.",
+            LINK,
+            ("as large",),
+            lambda places: places == 1,
+        ),
         Property(
             "at-most-one-place-more",
             "One pixel more gave more than one further place, or fewer places. A longer axis has "

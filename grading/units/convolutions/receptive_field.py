@@ -14,8 +14,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     k, n = int(rng.choice([5, 7, 9])), int(rng.integers(3, 7))
     drawn = [
         ("no layer", []),
-        ("one layer", [(k, 1, 1)]),
-        ("one layer with a stride", [(k, 3, 0)]),
+        ("one layer", [(7, 1, 1)]),
+        ("one layer with a stride", [(7, 3, 0)]),
         ("equal layers without a stride", [(3, 1, 1)] * n),
         ("different layers without a stride", [(k, 1, 0), (3, 1, 1), (2, 1, 0)]),
         ("the stride in the first of two layers", [(3, 2, 1), (k, 1, 1)]),
@@ -144,6 +144,14 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(from_the_top_down, as_the_formula, first_and_last_pixel),
     properties=(
+        Property(
+            "one-layer-sees-its-kernel",
+            "A single layer whose kernel has 7 pixels does not see exactly 7 here. Begin with that "
+            "case, with and without a stride: neither changes it.",
+            LINK,
+            ("one-layer", "one-layer-with-a-stride"),
+            lambda plain, strided: plain == strided == 7,
+        ),
         Property(
             "padding-plays-no-part",
             "More padding, with the same kernels and strides, gave another answer. Padding moves "

@@ -43,7 +43,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (CHANGED, "a projection although the shape stays", x, keep, second, to_three, 1),
     ]
     names = {"a second convolution of zeros": "silent"}
-    return [
+    short = {"x": x, "weight1": keep, "weight2": second}
+    return [Case("projection and stride left out", short, SAME, AXES)] + [
         Case(
             says,
             {"x": x, "weight1": w1, "weight2": w2, "projection": projection, "stride": stride},

@@ -33,7 +33,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (PADDED, "padding of 1, filled with 7, and a stride of 2", x, (2, 3), 2, 1, 7.0),
         (PADDED, "a window that fits only with its padding", one, (6, 2), 1, 1, 0.0),
     ]
-    return [
+    left_out = {"x": x, "kernel": (3, 2)}
+    padded = {**left_out, "stride": 1, "padding": 2}
+    short = [
+        Case("stride, padding and filling left out", left_out, PLAIN, AXES),
+        Case("padding of 2, the filling left out", padded, PADDED, AXES),
+    ]
+    return short + [
         Case(
             says,
             {"x": x, "kernel": kernel, "stride": stride, "padding": padding, "fill": fill},
@@ -194,4 +200,9 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(place_by_place, by_index, by_strides),
     depends=("convolutions/output_size",),
+    equivalent={
+        "`zip(x.shape[2:], kernel)` for `zip(x.shape[2:], kernel, strict=True)`": "two and two",
+        "`False` for `True`": "both have two items, strict or not",
+        "`kernel[-1]` for `kernel[1]`": "a kernel has two sides",
+    },
 )
