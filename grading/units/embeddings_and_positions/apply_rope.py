@@ -237,4 +237,10 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(complex_numbers, rotation_matrices, with_a_turned_copy, pair_by_pair),
     properties=PROPERTIES,
+    equivalent={
+        "`turned.flatten(-2)` for `turned.flatten(-2).to(x.dtype)`": "inputs are float32",
+        "`::2` for `0::2`": "a slice begins at 0",
+        "`angles` for `x` (3)": "both are float32: their dtype is asked",
+        "`sin` for `x` (3)": "both are float32: their dtype is asked",
+    },
 )

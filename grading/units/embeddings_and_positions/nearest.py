@@ -252,4 +252,7 @@ EXERCISE = Exercise(
         one_more_than_asked,
         dot_products_divided,
     ),
+    equivalent={
+        "`dim=1` for `dim=-1`": "a table has two axes",
+    },
 )

@@ -61,6 +61,8 @@ def rows_joined(patches, size, height, width):
 
 JOIN = "(row column) (y x channels) -> (row y) (column x) channels"
 ARRANGED = "rearrange(patches, join, row=height // size, column=width // size, y=size, x=size)"
+WITHOUT_ROWS = ARRANGED.replace("row=height // size, ", "")
+WITHOUT_COLUMNS = ARRANGED.replace("column=width // size, ", "")
 
 MISCONCEPTIONS = (
     Misconception(
@@ -148,4 +150,8 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(slice_by_slice, reshape_and_permute, rows_joined),
+    equivalent={
+        f"`{WITHOUT_ROWS}` for `{ARRANGED}`": "the rows follow from the number of patches",
+        f"`{WITHOUT_COLUMNS}` for `{ARRANGED}`": "so do the columns",
+    },
 )

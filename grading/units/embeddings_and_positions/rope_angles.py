@@ -25,9 +25,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
         "two pairs and a small base": (np.arange(5), 4, 7.0),
         "an odd width": (np.arange(5), 7, 10000.0),
     }
+    usual = {"positions": np.arange(3, 8), "head_dim": 14}  # the base is that of the signature
     return [
-        Case(says, {"positions": at, "head_dim": width, "rope_theta": base}, axes=AXES)
-        for says, (at, width, base) in positions.items()
+        *(
+            Case(says, {"positions": at, "head_dim": width, "rope_theta": base}, axes=AXES)
+            for says, (at, width, base) in positions.items()
+        ),
+        Case("a call that names no base", usual, axes=AXES),
     ]
 
 
@@ -209,4 +213,8 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(number_by_number, with_outer, pair_by_pair),
+    equivalent={
+        f"`{TWO_I.replace('dtype=torch.float32, ', '')}` for `{TWO_I}`": "the quotient is a float",
+        f"`{TWO_I.replace(', device=positions.device', '')}` for `{TWO_I}`": "one device",
+    },
 )

@@ -51,6 +51,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             text,
         ),
         _case("everything at position 0", q, k, 0 * places, 0 * places, BASE, text),
+        Case("a call that names no base", _without_base(q, k, places), axes=text),
         _heads(rng, 2, 3),
         _heads(rng, 1, 1),
     ]
@@ -59,6 +60,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
 def _case(says, q, k, at_q, at_k, base, axes, name="") -> Case:
     inputs = {"q": q, "k": k, "q_positions": at_q, "k_positions": at_k, "rope_theta": base}
     return Case(says, inputs, axes=axes, name=name)
+
+
+def _without_base(q, k, places) -> dict:
+    return {"q": q, "k": k, "q_positions": places + 2, "k_positions": places}
 
 
 def _heads(rng, batch: int, heads: int) -> Case:
@@ -253,4 +258,7 @@ EXERCISE = Exercise(
     atol=5e-5,  # at far positions the angles are rounded
     depends=("embeddings_and_positions/rope_angles", "embeddings_and_positions/apply_rope"),
     properties=PROPERTIES,
+    equivalent={
+        "`k` for `q` (3)": "q and k have the same width",
+    },
 )

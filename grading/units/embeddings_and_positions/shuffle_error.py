@@ -177,4 +177,8 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(position_by_position, brought_back, with_a_matrix),
     drive=drive.probe,
+    equivalent={
+        f"`{LARGEST.removesuffix('.item()')}` for `{LARGEST}`": "a tensor of one number is one",
+        "`after - before` for `before - after`": "absolute values follow",
+    },
 )

@@ -22,9 +22,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
         "one position": (1, 14, 10000.0),
         "an odd width": (5, 7, 10000.0),
     }
+    usual = {"seq": 5, "d_model": 14}  # the base is that of the signature
     return [
-        Case(says, {"seq": seq, "d_model": width, "base": base}, axes=AXES)
-        for says, (seq, width, base) in sizes.items()
+        *(
+            Case(says, {"seq": seq, "d_model": width, "base": base}, axes=AXES)
+            for says, (seq, width, base) in sizes.items()
+        ),
+        Case("a call that names no base", usual, axes=AXES),
     ]
 
 

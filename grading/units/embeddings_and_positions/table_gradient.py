@@ -18,7 +18,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     across = batch.copy()
     across[1, 0] = across[0, 2]
     ids = {
-        "5 different ids": (7, distinct(rng, 7, 5)),
+        "3 different ids": (7, distinct(rng, 7, 3)),
         "5 ids, one of them twice": (7, twice),
         "an id that stands at every place": (5, np.full(7, rng.integers(5))),
         "a batch of 2 texts without repeats": (13, batch),
@@ -40,7 +40,7 @@ def _repeated(batch: np.ndarray) -> np.ndarray:
 
 
 def _case(rng, says: str, vocab: int, ids: np.ndarray) -> Case:
-    d_model = 1 if says == "a single place" else 3
+    d_model = 1 if says == "a single place" else 5
     upstream = normal(rng, *ids.shape, d_model)
     return Case(says, {"token_ids": ids, "upstream": upstream, "vocab": vocab}, axes=AXES)
 
