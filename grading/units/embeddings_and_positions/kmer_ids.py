@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 
 LINK = "embeddings-and-positions-symbols"
 
@@ -196,6 +196,35 @@ MISCONCEPTIONS = (
     ),
 )
 
+
+def _unknown_first(ids: list) -> bool:
+    return ids[0] == 4**2
+
+
+def _within_the_table(ids: list) -> bool:
+    return all(0 <= number < 4**3 for number in ids)
+
+
+PROPERTIES = (
+    Property(
+        "unknown-has-another-id",
+        "A word that begins with an unknown letter does not have the id 4**k, which is the first "
+        "one after all known words.",
+        LINK,
+        cases=("an unknown letter at the start",),
+        holds=_unknown_first,
+    ),
+    Property(
+        "id-outside-the-table",
+        "With four known letters and k = 3 there are 64 words, 0 to 63, and some of these ids lie "
+        "outside. How many letters go into each number, and what is its base?",
+        LINK,
+        cases=("a piece of 17 letters, k = 3",),
+        holds=_within_the_table,
+    ),
+)
+
+
 EXERCISE = Exercise(
     id="embeddings_and_positions/kmer_ids",
     callable="kmer_ids",
@@ -207,4 +236,5 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(read_in_base_4, from_a_dictionary, rolling),
+    properties=PROPERTIES,
 )

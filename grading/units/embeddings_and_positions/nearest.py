@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.embeddings_and_positions.draw import normal
 
 LINK = "embeddings-and-positions-neighbours"
@@ -236,6 +236,34 @@ MISCONCEPTIONS = (
     ),
 )
 
+
+def _are_cosines(result: tuple) -> bool:
+    return bool(np.all(np.abs(result[1]) < 1 + 1e-3))
+
+
+def _itself_is_out(result: tuple) -> bool:
+    return 8 not in result[0].tolist()
+
+
+PROPERTIES = (
+    Property(
+        "beyond-1",
+        "Some of the second results lie outside of -1 to 1, so they are no cosines. What is each "
+        "dot product divided by?",
+        LINK,
+        cases=("rows of many lengths, a middle row asks",),
+        holds=_are_cosines,
+    ),
+    Property(
+        "itself-among-them",
+        "The row that asks is among its own neighbours.",
+        LINK,
+        cases=("rows of many lengths, a middle row asks",),
+        holds=_itself_is_out,
+    ),
+)
+
+
 EXERCISE = Exercise(
     id="embeddings_and_positions/nearest",
     callable="nearest",
@@ -255,4 +283,5 @@ EXERCISE = Exercise(
     equivalent={
         "`dim=1` for `dim=-1`": "a table has two axes",
     },
+    properties=PROPERTIES,
 )

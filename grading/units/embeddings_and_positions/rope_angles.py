@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 
 LINK = "embeddings-and-positions-angles"
 AXES = "seq pairs"
@@ -202,6 +202,23 @@ MISCONCEPTIONS = (
     ),
 )
 
+
+def _one_radian_a_position(angles: np.ndarray) -> bool:
+    return bool(np.allclose(angles[:, 0], np.arange(5), atol=1e-3))
+
+
+PROPERTIES = (
+    Property(
+        "pair-0-not-one-radian",
+        "Pair 0 does not turn by 1 radian a position: its exponent is 0, and any base to the power "
+        "of 0 is 1.",
+        LINK,
+        cases=("positions 0 to 4",),
+        holds=_one_radian_a_position,
+    ),
+)
+
+
 EXERCISE = Exercise(
     id="embeddings_and_positions/rope_angles",
     callable="rope_angles",
@@ -217,4 +234,5 @@ EXERCISE = Exercise(
         f"`{TWO_I.replace('dtype=torch.float32, ', '')}` for `{TWO_I}`": "the quotient is a float",
         f"`{TWO_I.replace(', device=positions.device', '')}` for `{TWO_I}`": "one device",
     },
+    properties=PROPERTIES,
 )
