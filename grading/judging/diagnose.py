@@ -36,7 +36,7 @@ class Diagnosis:
 
 
 def diagnose(at: Trial, got: Evidence, shown: Mapping[str, tuple[str, ...]]) -> Diagnosis | None:
-    """What is known to be inherited, own, likely inherited, or two mistakes at once.
+    """What is known to be inherited, own, or likely inherited.
 
     `shown` says which misconceptions each earlier exercise of the learner shows; what was not
     checked yet is not in it.
@@ -51,7 +51,7 @@ def diagnose(at: Trial, got: Evidence, shown: Mapping[str, tuple[str, ...]]) -> 
             return Diagnosis((m.name,), m.message, m.link)
     if not at.telling(got):  # errors alone are too little to blame anything further away
         return None
-    return _made_again(at, got, earlier, shown) or _two_at_once(at, got)
+    return _made_again(at, got, earlier, shown)
 
 
 def _made_again(at: Trial, got: Evidence, earlier, shown) -> Diagnosis | None:
@@ -72,7 +72,10 @@ def _inherits(at: Trial, got: Evidence, exercise: Exercise, m: Misconception) ->
     return at.behaves_like(got, f"{exercise.id} {m.name}", lambda: at.inheriting(exercise, m))
 
 
-def _two_at_once(at: Trial, got: Evidence) -> Diagnosis | None:
+def two_at_once(at: Trial, got: Evidence) -> Diagnosis | None:
+    """Two misconceptions of this exercise together."""
+    if not at.telling(got):
+        return None
     for first, second in _pairs(at.exercise):
         name = f"{first.name} + {second.name}"
         answer = partial(at.wrong, first, second)

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from grading.judging.compare import Difference
 from grading.judging.evidence import Evidence, unknown_inside
-from grading.judging.explaining import arithmetic, forms, placed, regions, sentences
+from grading.judging.explaining import (
+    arithmetic,
+    forms,
+    intermediates,
+    placed,
+    regions,
+    replay,
+    sentences,
+)
 from grading.judging.explaining.agree import agreed
 from grading.judging.explaining.conditions import right_only_where, stops_only_where
 from grading.judging.explaining.pairs import View
@@ -36,6 +44,14 @@ class Explanation:
 
     kind: str
     text: str
+
+    @property
+    def strong(self) -> bool:
+        """Whether one relation holds of all values, so that no two mistakes have to be guessed."""
+        return self.kind in STRONG
+
+
+STRONG = ("known", "place", "function", "factor", "offset", "sharpness", "other inputs", "mutated")
 
 
 Told = tuple[str, str]  # a kind and a sentence
@@ -143,6 +159,14 @@ def _factor(view: View) -> Told | None:
     return None
 
 
+def _known(view: View) -> Told | None:
+    """An input or an intermediate result of the course's own answer came back."""
+    for key, condition in agreed(view, intermediates.family(view)):
+        text = sentences.known(key)
+        return "known", condition + (text[0].lower() + text[1:] if condition else text)
+    return None
+
+
 def _sums(view: View) -> Told | None:
     """Sums that should be 1 and are not, and those that are 1 instead."""
     keys = [key for key, _ in agreed(view, arithmetic.sums)]
@@ -178,17 +202,19 @@ FINDERS: tuple[Callable[[View], Told | None], ...] = (
     _changed_input,
     _errors_mostly,
     forms.another_form,
+    _known,
     _found("place", placed.places, sentences.place),
     _found("function", arithmetic.functions, sentences.function),
     _factor,
-    _found("not a number", regions.not_numbers, sentences.not_number, enough=0),
     _found("same", regions.flat_along, sentences.region),
+    replay.other_inputs,
+    _found("not a number", regions.not_numbers, sentences.not_number, enough=0),
     _found("region", regions.right_in, sentences.region),
     _sums,
     _cases,
     _proportions,
     _found("booleans", regions.booleans, sentences.place, enough=12),
-    _found("place", placed.places, sentences.place, weak=True),
+    _found("elsewhere", placed.places, sentences.place, weak=True),
     _found("region", regions.right_in, sentences.region, weak=True),
     forms.other_shape,
 )

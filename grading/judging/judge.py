@@ -13,9 +13,9 @@ from grading.course.exercise import Exercise, Property
 from grading.course.sources import chain
 from grading.course.unit import load_unit
 from grading.judging.compare import Difference
-from grading.judging.diagnose import Diagnosis, diagnose
+from grading.judging.diagnose import Diagnosis, diagnose, two_at_once
 from grading.judging.evidence import BadEvidence, Evidence, plain
-from grading.judging.explain import changed_inputs, explain, not_repeatable
+from grading.judging.explain import Explanation, changed_inputs, explain, not_repeatable
 from grading.judging.trial import Trial, trial
 from grading.judging.verdict import Verdict
 
@@ -128,22 +128,32 @@ def _not_right(judged: Judged, found: Diagnosis | None) -> Verdict:
     earned, parts = _parts(judged)
     difference = _first_difference(judged)
     also = [*difference, *_changed_beside(judged), *parts]
+    told = None if found else _explained(judged)
+    if not found and not (told and told.strong):
+        found = two_at_once(judged.at, judged.evidence)
     errors_only = all(case.error for case in judged.evidence.cases)
     status = "partial" if earned else "error" if errors_only and not found else "fail"
     if found:
         more = {"misconceptions": found.names, "anchor": found.link, "inherited": found.inherited}
         message, details, cause = found.text, also, "named"
-    elif random := not_repeatable(judged.at, judged.evidence):
-        message, details, cause, more = random.text, also, "explained", {}
+    elif told and (told.strong or told.kind == "not repeatable"):
+        message, details, cause, more = told.text, also, "explained", {}
     elif judged.broken and not (judged.differences[first] and judged.differences[first].is_error):
         more = {"anchor": judged.broken.link}
         message, details, cause = judged.broken.message, also, "property"
-    elif explained := explain(judged.at, judged.evidence, judged.differences):
-        message, details, cause, more = explained.text, also, "explained", {}
+    elif told:
+        message, details, cause, more = told.text, also, "explained", {}
     else:
         [message], details, more = difference or ["A property is broken."], parts, {}
         cause = "difference"
     return verdict(exercise, earned, status, message, details=tuple(details), cause=cause, **more)
+
+
+def _explained(judged: Judged) -> Explanation | None:
+    """What is proven of the answer; where nothing else differs, whether it repeats."""
+    if any(judged.differences):
+        return explain(judged.at, judged.evidence, judged.differences)
+    return not_repeatable(judged.at, judged.evidence)
 
 
 def _parts(judged: Judged) -> tuple[float, list[str]]:

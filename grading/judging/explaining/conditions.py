@@ -24,14 +24,13 @@ def right_only_where(view: View) -> str | None:
     right, wrong = view.right_cases, view.wrong_cases
     if not _meant(view, right):
         return None
-    if words := parted(view, right, wrong):
-        return (
-            f"Your results are right on cases {words[0]}, and wrong on {_every(wrong)} {words[1]}"
-        )
     some = [i for i in right if not view.is_example(i)]
-    if len(some) < len(right) and some and (words := parted(view, some, wrong)):
-        told = f"wrong on {_every(wrong)} {words[1]}; the docstring's example is right by accident"
-        return f"Your results are right on cases {words[0]}, and {told}"
+    for numbers in (False, True):
+        for side in (right, some) if some else (right,):
+            if words := parted(view, side, wrong, numbers):
+                told = f"right on cases {words[0]}, and wrong on {_every(wrong)} {words[1]}"
+                aside = "" if side == right else "; the docstring's example aside"
+                return f"Your results are {told}{aside}"
     if len(wrong) == 1 and len(right) >= 3:
         return f"All cases are right but one: {view.says(wrong[0])}"
     return None
@@ -40,7 +39,10 @@ def right_only_where(view: View) -> str | None:
 def stops_only_where(view: View) -> str | None:
     """On which cases the answer stops with an error."""
     other = [i for i in range(len(view.differences)) if i not in view.errors]
-    words = parted(view, other, view.errors) if other else None
+    words = other and (
+        parted(view, other, view.errors, numbers=False)
+        or parted(view, other, view.errors, numbers=True)
+    )
     return (
         f"It happens on {_every(view.errors)} {words[1]}, and on none {words[0]}" if words else None
     )
@@ -50,14 +52,19 @@ def _every(cases: list[int]) -> str:
     return f"all {len(cases)} cases" if len(cases) > 1 else "the one case"
 
 
-def parted(view: View, some: list[int], others: list[int]) -> Feature | None:
-    """A feature that all of `some` have and none of the others: in words, and its opposite."""
+def parted(view: View, some: list[int], others: list[int], numbers: bool) -> Feature | None:
+    """A feature that all of `some` have and none of the others: in words, and its opposite.
+
+    numbers  look at sizes and magnitudes, too
+    """
+    if numbers:
+        return _numeric(view, some, others)
     parts = [{view.at.cases[i].part for i in side} for side in (some, others)]
     if len(parts[0]) == len(parts[1]) == 1 and parts[0] != parts[1]:
         words = [next(iter(part)) for part in parts]
         return f'of the part "{words[0]}"', f'of the part "{words[1]}"'
     tables = {i: dict(_features(view, i)) for i in (*some, *others)}
-    return _binary(tables, some, others) or _numeric(view, some, others)
+    return _binary(tables, some, others)
 
 
 def _meant(view: View, right: list[int]) -> bool:
@@ -92,15 +99,15 @@ def _features(view: View, i: int) -> Iterator[Found]:
         yield from _of_input(f"`{name}`", value)
     for word, size in sizes.items():
         yield _found(size == 1, f"where {word} is 1", f"where {word} is more than 1")
+    for one, other in combinations(sorted(sizes), 2):
+        equal = sizes[one] == sizes[other]
+        yield _found(equal, f"where {one} equals {other}", f"where {one} differs from {other}")
     given = [name for name, value in case.inputs.items() if type(value) is int]
     for one, other in permutations(given, 2):
         divides = case.inputs[other] > 0 and case.inputs[one] % case.inputs[other] == 0
         yield _found(
             divides, f"where {other} divides {one}", f"where {other} does not divide {one}"
         )
-    for one, other in combinations(sorted(sizes), 2):
-        equal = sizes[one] == sizes[other]
-        yield _found(equal, f"where {one} equals {other}", f"where {one} differs from {other}")
     for name, words in input_axes(view.at.exercise).items():
         value = case.inputs.get(name)
         if isinstance(value, np.ndarray):

@@ -58,6 +58,15 @@ REGIONS = {
     "same number": "Your result is {0} everywhere.",
     "same value": "Your result holds one and the same value everywhere in a case.",
 }
+KNOWN = {
+    "is": "Your result is {0}{1}: the steps after it are missing, or have no effect.",
+    "is transposed": "Your result is {0}{1}, with its last two axes exchanged.",
+    "is negated": "Your result is {0}{1} with the other sign.",
+    "is in another shape": "Your result holds the numbers of {0}{1}, in another shape.",
+    "added": "Your result is the right one plus {0}{1}.",
+    "taken off": "Your result is the right one less {0}{1}.",
+    "multiplied": "Your result is the right one times {0}{1}, number by number.",
+}
 NOT_NUMBERS = {
     "everywhere": "Your result is {0} everywhere",
     "rows": "Some lines along {1} are {0} as a whole",
@@ -90,6 +99,13 @@ def function(key: Key) -> str:
 def region(key: Key) -> str:
     """A sentence about where in the output the values are right (`explaining.regions`)."""
     return REGIONS[key[0]].format(*key[1:])
+
+
+def known(key: Key) -> str:
+    """A sentence about an input or an intermediate result (`explaining.intermediates`)."""
+    name, what = key
+    course = "" if what.startswith("the input") else ", as the course's own answer calls it"
+    return KNOWN[name].format(what, course)
 
 
 def not_number(key: Key) -> str:

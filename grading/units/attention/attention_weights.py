@@ -169,6 +169,13 @@ ABOUT_SCALE = (
         {WIDTH: "head_dim = k.shape[-2]"},
     ),
     Misconception(
+        "divided-by-number-of-keys",
+        "The scores are divided by the number of keys, as for a mean over them. Their spread comes "
+        "from the numbers that one dot product adds up: the length of a key.",
+        "attention-scale",
+        {SCALE: " / k.shape[-2]"},
+    ),
+    Misconception(
         "scaled-by-number-of-queries",
         "The scores are scaled by the number of queries; their spread comes from how many numbers "
         "one dot product adds up, which is the length of a query.",
@@ -193,6 +200,23 @@ ABOUT_SCALE = (
 
 ABOUT_SOFTMAX = (
     Misconception(
+        "keys-reshaped",
+        "The keys have the shape of a transpose, but their numbers were only counted off anew: a "
+        "column holds pieces of several keys. Swap the last two axes instead.",
+        "attention-query-key-value",
+        {".transpose(-2, -1)": ".reshape(*k.shape[:-2], k.shape[-1], k.shape[-2])"},
+    ),
+    Misconception(
+        "largest-of-all-subtracted",
+        "The largest score of the whole tensor is subtracted before the exponential. A row that "
+        "lies far below it becomes 0 / 0: subtract each row's own largest score.",
+        "attention-softmax-axis",
+        {
+            SOFTMAX: "(scores - scores.max()).exp()\n"
+            "    weights = weights / weights.sum(dim=-1, keepdim=True)"
+        },
+    ),
+    Misconception(
         "queries-and-keys-swapped",
         "Queries and keys have changed places: row i should hold how much query i looks at each "
         "key, and here it holds how much each query looks at key i.",
@@ -208,8 +232,8 @@ ABOUT_SOFTMAX = (
     ),
     Misconception(
         "all-axes-reversed",
-        "`.T` turns round all axes, batch and heads too, so it fits only while there are two: swap "
-        "just the last two.",
+        "This works while q and k have two axes, and no longer with batch and heads in front. "
+        "Count axes from the end and turn round the last two alone; `.T`, for one, turns all.",
         "attention-query-key-value",
         {".transpose(-2, -1)": ".permute(*range(k.dim() - 1, -1, -1))"},
     ),

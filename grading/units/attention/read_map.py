@@ -94,6 +94,34 @@ MISCONCEPTIONS = (
         {ROW: "maps[:, :, :, from_word[-1]]"},
     ),
     Misconception(
+        "column-as-it-is",
+        "These numbers stand in a column: who looks at `from_word`. Where it looks stands in its "
+        "row, and only in a row does position 0 have to be taken out.",
+        "attention-reading-maps",
+        {ROW: "maps[:, :, :, from_word[-1]]", SHARE: "share = looked"},
+    ),
+    Misconception(
+        "indices-swapped",
+        "The two positions have changed places where the weights are read: these are the weights "
+        "with which `to_word` looks at `from_word`, and a causal model never looks ahead.",
+        "attention-reading-maps",
+        {WORD: "maps[:, :, to_word, from_word[-1]].sum(dim=-1)"},
+    ),
+    Misconception(
+        "index-lists-paired",
+        "Two lists as indices are taken in pairs: first with first, second with second. The word "
+        "that looks has one row, the one of its last token; the other list picks from that row.",
+        "attention-reading-maps",
+        {WORD: "maps[:, :, from_word, to_word].sum(dim=-1)"},
+    ),
+    Misconception(
+        "threshold-reversed",
+        "The comparison with 0.9 is the wrong way round: heads that read are set to 0, and those "
+        "that park nearly everything on position 0 are kept.",
+        "attention-reading-maps",
+        {PARKED: "share.masked_fill(row[..., 0] < 0.9, 0.0)"},
+    ),
+    Misconception(
         "words-swapped",
         "The two words have changed places: this is how much `to_word` looks at `from_word`. In a "
         "causal model an earlier word cannot look at a later one, hence the zeros.",

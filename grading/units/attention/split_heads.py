@@ -106,6 +106,13 @@ MISCONCEPTIONS = (
         {"heads=n_heads": "head_dim=n_heads"},
     ),
     Misconception(
+        "sequence-cut",
+        "The sequence is cut into heads, so a head would get some of the positions. Every head "
+        "sees all positions, and a slice of each one's features: cut the last axis.",
+        "attention-split-merge",
+        {CALL: "torch.stack(x.chunk(n_heads, dim=1), dim=1)"},
+    ),
+    Misconception(
         "head-transposed",
         "Inside each head, seq and head_dim have changed places. The transpose for the dot product "
         "comes later, and only for the keys.",
