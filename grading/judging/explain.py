@@ -7,6 +7,9 @@ something is told: those that point closest to the cause come first.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from warnings import catch_warnings, warn
+
+import numpy as np
 
 from grading.judging.compare import Difference
 from grading.judging.evidence import Evidence, unknown_inside
@@ -66,10 +69,22 @@ def explain(
         return None
     if random := not_repeatable(at, got):
         return random
-    for finder in FINDERS:
-        if told := finder(view):
-            return Explanation(told[0], _with_cases(view, *told))
+    with np.errstate(all="ignore"), catch_warnings(action="ignore"):  # NaN and infinity may come
+        for finder in FINDERS:
+            if told := finder(view):
+                return Explanation(told[0], _with_cases(view, *told))
     return None
+
+
+def explain_or_warn(
+    at: Trial, got: Evidence, differences: Sequence[Difference | None]
+) -> Explanation | None:
+    """The explanation, if one is found; a fault in looking for it costs nobody their verdict."""
+    try:
+        return explain(at, got, differences)
+    except Exception as error:
+        warn(f"{at.exercise.id}: no explanation, {type(error).__name__}: {error}", stacklevel=2)
+        return None
 
 
 def _with_cases(view: View, kind: str, text: str) -> str:

@@ -15,7 +15,12 @@ from grading.course.unit import load_unit
 from grading.judging.compare import Difference
 from grading.judging.diagnose import Diagnosis, diagnose, two_at_once
 from grading.judging.evidence import BadEvidence, Evidence, plain
-from grading.judging.explain import Explanation, changed_inputs, explain, not_repeatable
+from grading.judging.explain import (
+    Explanation,
+    changed_inputs,
+    explain_or_warn,
+    not_repeatable,
+)
 from grading.judging.trial import Trial, trial
 from grading.judging.verdict import Verdict
 
@@ -152,7 +157,7 @@ def _not_right(judged: Judged, found: Diagnosis | None) -> Verdict:
 def _explained(judged: Judged) -> Explanation | None:
     """What is proven of the answer; where nothing else differs, whether it repeats."""
     if any(judged.differences):
-        return explain(judged.at, judged.evidence, judged.differences)
+        return explain_or_warn(judged.at, judged.evidence, judged.differences)
     return not_repeatable(judged.at, judged.evidence)
 
 

@@ -45,9 +45,20 @@ def _first_case(view: View) -> int | None:
     """The smallest wrong case that has a value and is no example."""
     cases = [i for i in view.wrong_cases if not view.got.cases[i].error]
     cases = [i for i in cases if view.at.measure(i).needs_reference]
-    sizes = {i: sum(np.size(v) for v in view.at.cases[i].inputs.values()) for i in cases}
+    sizes = {i: sum(map(_size, view.at.cases[i].inputs.values())) for i in cases}
     cases = [i for i in cases if sizes[i] <= LARGE]
     return min(cases, key=lambda i: (view.is_example(i), sizes[i]), default=None)
+
+
+def _size(value: Any) -> int:
+    """How many numbers or letters a value holds."""
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    if isinstance(value, list | tuple | set):
+        return sum(map(_size, value))
+    if isinstance(value, np.ndarray):
+        return value.size
+    return len(value) if isinstance(value, str | bytes) else 1
 
 
 def _explains(view: View, i: int, change: Change) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grading.course.unit import load_exercise, load_unit
+from grading.course.unit import load_exercise, load_unit, unit_slugs
 from grading.judging.judge import judge
 from grading.judging.trial import trial
 
@@ -14,6 +14,8 @@ ATTEND, LAYER, SPLIT = (
 MASK, MAP, WEIGHTS = (
     f"attention/{topic}" for topic in ("causal_mask", "read_map", "attention_weights")
 )
+
+EXERCISES = [exercise for slug in unit_slugs() for exercise in load_unit(slug).exercises]
 
 
 def said_of(name, answer, seed=1):
@@ -127,3 +129,31 @@ def test_nothing_is_said_of_random_values(exercise):
 
         said = said_of(exercise.id, wrong)
         assert said.cause in ("difference", "property"), said.message
+
+
+ODD = [
+    torch.full((2, 3), float("inf")),
+    torch.zeros(0),
+    torch.zeros(2, 0, 3),
+    torch.tensor(1.0),
+    torch.tensor([1 + 2j]),
+    torch.arange(3),
+    np.array(["a"]),
+    10**400,
+    [1, [2.0, "x"]],
+    [10**300, 1],
+    {"a": [torch.ones(2), None], 3: {4}},
+    (),
+    "",
+    iter(range(3)),
+]
+
+
+@pytest.mark.parametrize("n", range(len(EXERCISES)), ids=[e.id for e in EXERCISES])
+def test_no_value_makes_looking_for_a_reason_fail(n):
+    """A fault in it is a warning, and here warnings are errors. Each exercise gets some values."""
+    exercise = EXERCISES[n]
+    if exercise.is_decision or exercise.seconds > 20:
+        return  # its answers are no functions, or run for minutes
+    for value in ODD[n % 4 :: 4]:
+        assert judge(exercise, 1, trial(exercise, 1).run(lambda *i, v=value, **m: v)).message
