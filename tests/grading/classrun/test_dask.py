@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-from tests.grading.test_runner import DIES
 
 from grading import cli
 from grading.classrun import sample_class, workers
@@ -16,6 +15,7 @@ from grading.classrun.dask_workers import DaskWorkers
 from grading.course.errors import CourseError
 from grading.course.places import ROOT
 from tests.grading.books import hand_in, new_gradebook, rows
+from tests.grading.classrun.test_runner import DIES
 
 
 @pytest.fixture(scope="module")

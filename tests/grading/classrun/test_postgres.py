@@ -11,13 +11,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from nbgrader.api import Gradebook
-from tests.grading.test_gradebook import by_hand, graded, mark_by_hand
 
 from grading import cli
 from grading.classrun import gradebook, sample_class
 from grading.classrun.gradebook import GradebookWriter
 from grading.course.places import ROOT
 from tests.grading.books import SLUG, WITH_TOOLS, hand_in, new_gradebook, rows, start_course
+from tests.grading.classrun.test_gradebook import by_hand, graded, mark_by_hand
 
 pwd = pytest.importorskip("pwd", reason="starts a server on a Unix socket, as another user")
 CHEAP = 24

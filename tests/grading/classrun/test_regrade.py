@@ -8,7 +8,6 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 from rich.console import Console
-from tests.grading.test_gradebook import by_hand, mark_by_hand
 
 from grading import cli
 from grading.classrun import regrade, sample_class
@@ -19,6 +18,7 @@ from grading.course.sources import wrong_source
 from grading.notebooks.marking import cell_of
 from grading.notebooks.submission import grade_submission
 from tests.grading.books import SLUG, copy_course, course, hand_in, new_gradebook, rows
+from tests.grading.classrun.test_gradebook import by_hand, mark_by_hand
 
 MASK = "attention/causal_mask"
 OLD_NAME, NEW_NAME = "queries-taken-as-first", "queries-as-first"
