@@ -52,6 +52,7 @@ from sphinx.application import Sphinx
 
 from course_book import (
     alternative_text,
+    core_path,
     execution,
     exercise_box,
     labels,
@@ -64,7 +65,7 @@ from course_book import (
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect every part."""
-    parts = (alternative_text, execution, exercise_box, labels, maths, pages, slimming, sources)
-    for part in parts:
+    parts = (alternative_text, core_path, execution, exercise_box, labels, maths, pages)
+    for part in (*parts, slimming, sources):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
