@@ -14,18 +14,9 @@ from grading.book import build
 from grading.course.errors import CourseError
 from grading.course.unit import load_exercise, unit_slugs
 from tests.book import links
+from tests.book.small import CELL, HEADER, write
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADER = """---
-kernelspec: {name: python3, display_name: Python 3}
-jupytext: {text_representation: {extension: .md, format_name: myst}}
----
-"""
-CELL = """
-```{code-cell} ipython3
-%s
-```
-"""
 PLOT = "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])"
 FAULTY = f"""{HEADER}
 # Faulty
@@ -45,28 +36,6 @@ $$ \\frac{{1 $$
 {CELL % "raise RuntimeError('the cell that fails')"}
 """
 HASH = "![3f994c23a949d471d4cb69440ca8a787bd23cbdce0ab7dc1f4a5d340e321ac00.svg](picture.svg)"
-
-
-@pytest.fixture
-def small_book(tmp_path) -> Path:
-    """A repository with the book's own configuration and no page but those a test writes."""
-    root = tmp_path / "repository"
-    (root / "book").mkdir(parents=True)
-    shutil.copy(ROOT / "_config.yml", root)
-    for name in ("_ext", "_static"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "book" / name, root / "book" / name, ignore=ignore)
-    shutil.copy(ROOT / "book" / "references.bib", root / "book")
-    (root / "book" / "picture.svg").write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', encoding="utf-8"
-    )
-    (root / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
-    return root
-
-
-def write(root: Path, text: str) -> None:
-    """Write the one page of the small book."""
-    (root / "book" / "page.md").write_text(text, encoding="utf-8")
 
 
 def test_every_fault_is_named(small_book):

@@ -27,11 +27,21 @@ is a hint that unfolds; several exercises are separated by commas):
     Compare positions: a column of query positions against a row of key positions.
     :::
 
-What the notes leave out; a prediction and its answer (`dropdown` is a native <details>):
+A chapter begins with its head box, and marks its second reading by these words in a heading
+(core_path.py counts the rest). A common belief, met where it arises; a prediction and its answer
+(`dropdown` is a native <details>):
 
-    :::{admonition} What the notes leave out
+    :::{admonition} This chapter
+    :class: head-box
+    - **You will** ...
+    - **You need** ...
+    - **Your model gets** ...
+    - **Time**: ...
+    :::
+
+    :::{admonition} A common belief: masks are for training only
     :class: note
-    The notes call it "casual"; it is *causal*.
+    A single new token after a cache needs none. A prompt does.
     :::
 
     :::{admonition} Predict before you read on
@@ -57,15 +67,19 @@ from course_book import (
     exercise_box,
     labels,
     maths,
+    numbering,
+    outline,
     pages,
+    references,
     slimming,
     sources,
+    tables,
 )
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect every part."""
     parts = (alternative_text, core_path, execution, exercise_box, labels, maths, pages)
-    for part in (*parts, slimming, sources):
+    for part in (*parts, numbering, outline, references, slimming, sources, tables):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

