@@ -3,13 +3,15 @@
 #
 # In this notebook you write nine short functions. Together they are the attention layer of a
 # modern language model. At the end your layer runs on the weights of SmolLM2-135M, and you read
-# off where that model looks. Plan about 100 minutes; every exercise says how long it takes.
+# off where that model looks. Plan about 100 minutes; every exercise says how long it takes. All
+# but 4 and 9 need the core path of the chapter alone.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
 # run the `check` cell below it. The verdict comes within a second: right, or what goes wrong and
 # where. Where your answer shows a known misunderstanding, the verdict says which one and links to
 # the section that clears it up. The inputs are new each time, and you can check as often as you
-# like. Demonstration cells use your functions. While one is missing, they say so and go on.
+# like. Demonstration cells use your functions. While one is missing, they say so and go on. Where
+# a hint is not enough, `course solution attention/NAME` shows a worked solution.
 #
 # **How to read a signature.** `Float[Tensor, "batch seq d_model"]` is a tensor of floats whose
 # axes have these names. `...` stands for any axes in front, `#` for an axis that may have size 1,
@@ -19,14 +21,17 @@
 # %% tags=["setup"]
 import math
 
+import matplotlib.pyplot as plt
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grading import check
+from grading import check, demonstration
+from reference_impl.figures.grids import draw_grid, draw_mask
 
 _ = torch.manual_seed(0)  # the demonstrations show the same numbers each time
+torch.set_num_threads(1)  # a second one costs more than it does on tensors this small
 torch.set_printoptions(precision=2, sci_mode=False)
 
 # %% [markdown]
@@ -34,15 +39,22 @@ torch.set_printoptions(precision=2, sci_mode=False)
 #
 # {{attention/attention_weights}}
 #
-# A query asks, keys answer, and the dot product of the two says how well they fit. The weights are
-# these scores, scaled, and turned into shares by a softmax. A mask decides which keys a query may
-# see at all. Begin without the mask: that part earns points of its own.
+# A query asks, keys answer, and the dot product of the two says how well they fit. The weights
+# are these scores, scaled, and turned into shares by a softmax. A mask decides which keys a query
+# may see at all. Begin without the mask: that part earns points of its own.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
-# Four steps: all dot products at once with `@` and a transpose of the last two axes; the scale;
-# hide what the mask forbids; the softmax. Count axes from the end, and it does not matter how many
-# there are in front. Then ask what the softmax makes of a row in which everything is hidden.
+# Four steps: all dot products at once, the scale, the mask, the softmax. Count axes from the end,
+# and it does not matter how many there are in front.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# `k.mT` swaps the last two axes. Hide what the mask forbids with `masked_fill` before the
+# softmax. What does the softmax make of a row in which everything is hidden? Such a row shall be
+# 0: hide once more, afterwards.
 #
 # </details>
 
@@ -50,32 +62,37 @@ torch.set_printoptions(precision=2, sci_mode=False)
 from reference_impl.decoder.attention import attention_weights
 
 # %% [markdown]
-# The token *bank* asks three tokens. See what happens to its weights as its query grows: the order
-# of the scores stays, the choice hardens.
+# The token *bank* asks three tokens. See what happens to its weights as its query grows: the
+# order of the scores stays, the choice hardens.
 
 # %% tags=["demo"]
-words = ["the", "river", "bank"]
-keys = torch.tensor([[0.0, 1.0], [3.0, 0.0], [1.0, 1.0]])  # kv_seq head_dim
-try:
+three = ["the", "river", "bank"]
+three_keys = torch.tensor([[0.0, 1.0], [3.0, 0.0], [1.0, 1.0]])  # kv_seq head_dim
+bank_query = torch.tensor([[1.0, 0.5]])  # q_seq head_dim
+with demonstration():
     for factor in (0, 1, 3, 9):
-        [row] = attention_weights(factor * torch.tensor([[1.0, 0.5]]), keys).tolist()
-        shares = ", ".join(f"{word} {share:.2f}" for word, share in zip(words, row, strict=True))
+        [row] = attention_weights(factor * bank_query, three_keys).tolist()
+        shares = ", ".join(f"{word} {share:.2f}" for word, share in zip(three, row, strict=True))
         print(f"query times {factor}: {shares}")
-except NotImplementedError:
-    print("Solve the exercise above, then run this cell again.")
 
 # %% [markdown]
 # ## 2. Scaled dot-product attention
 #
 # {{attention/scaled_dot_product}}
 #
-# The weights say where to look; the values are what is gathered there. Each query gets the average
-# of the values, weighted by its row. Build on the function you just wrote.
+# The weights say where to look; the values are what is gathered there. Each query gets the
+# average of the values, weighted by its row. Build on the function you just wrote.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
-# An average of many vectors with many sets of weights is one matrix product. Which axis of the
-# weights has to meet which axis of the values?
+# An average of many vectors with many sets of weights is one matrix product.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# The weights are q_seq by kv_seq, the values kv_seq by head_dim. The axis that both have is the
+# one that is summed over.
 #
 # </details>
 
@@ -83,17 +100,16 @@ except NotImplementedError:
 from reference_impl.decoder.attention import scaled_dot_product_attention
 
 # %% [markdown]
-# *Bank* goes in with one vector and comes out with a mixture. Its second number was 0; what it has
-# now, it has from *river*.
+# Each of the three tokens hands over a value. Before you run the cell: which of the three will
+# most of *bank*'s output come from, and which numbers will it be near?
 
 # %% tags=["demo"]
-values = torch.tensor([[0.0, 0.0, 1.0], [0.0, 10.0, 0.0], [5.0, 0.0, 0.0]])  # kv_seq head_dim
-queries = torch.tensor([[2.0, 0.0, 0.0]])  # q_seq head_dim: only "bank" asks
-keys = torch.tensor([[0.0, 1.0, 0.0], [2.0, 0.0, 0.0], [1.0, 0.0, 1.0]])
-try:
-    print("before:", values[2], "after:", scaled_dot_product_attention(queries, keys, values)[0])
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
+three_values = torch.tensor([[0.0, 0.0, 1.0], [0.0, 10.0, 0.0], [5.0, 0.0, 0.0]])
+with demonstration():
+    mixture = scaled_dot_product_attention(bank_query, three_keys, three_values)
+    for word, value in zip(three, three_values, strict=True):
+        print(f"{word} hands over {value}")
+    print(f"bank receives {mixture[0]}")
 
 # %% [markdown]
 # ## 3. The causal mask
@@ -101,15 +117,22 @@ except NotImplementedError:
 # {{attention/causal_mask}}
 #
 # A model that predicts the next token must not see it. The causal mask lets each query look at
-# itself and back. With a cache only the newest tokens ask, while the keys of all tokens are there,
-# so the mask need not be square. (The check does not ask for the `ValueError`; it is good
+# itself and back. With a cache only the newest tokens ask, while the keys of all tokens are
+# there, so the mask need not be square. (The check does not ask for the `ValueError`; it is good
 # manners.)
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
 # Write down the positions of the queries and of the keys. If 2 queries are the last of 5
-# positions, they stand at 3 and 4. A query may see every key whose position is not larger than its
-# own.
+# positions, they stand at 3 and 4.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# A query may see every key whose position is not larger than its own. Make a column of query
+# positions, from kv_seq - q_seq on, and compare it with a row of key positions. Or use `tril`,
+# whose `diagonal` says how far to the right it may reach.
 #
 # </details>
 
@@ -125,14 +148,12 @@ torch.manual_seed(5)
 sentence = torch.randn(5, 8)  # seq head_dim: each token is its own query, key and value
 changed = sentence.clone()
 changed[-1] = torch.randn(8)
-try:
+with demonstration():
     for name, mask in {"no mask": None, "your mask": causal_mask(5)}.items():
         first = scaled_dot_product_attention(sentence, sentence, sentence, mask)
         second = scaled_dot_product_attention(changed, changed, changed, mask)
         moved = (first - second).abs().amax(dim=-1)  # seq
         print(f"{name:9}", [f"{amount:.3f}" for amount in moved.tolist()])
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
 
 # %% [markdown]
 # ## 4. The padding mask
@@ -143,10 +164,16 @@ except NotImplementedError:
 # right. Nobody should look at the filling. The mask has one row for each sentence, and axes of
 # size 1 where it is the same for all heads and all queries.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
-# `torch.arange(kv_seq)` holds the positions. Compare it with the lengths so that both axes appear:
-# one of the two needs an axis of size 1 before you compare.
+# `torch.arange(kv_seq)` holds the positions. A position is real if it is smaller than the length.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# Compare so that both axes appear: `lengths[:, None]` is batch by 1, and the comparison batch by
+# kv_seq. Then put two axes of size 1 between them.
 #
 # </details>
 
@@ -154,15 +181,16 @@ except NotImplementedError:
 from reference_impl.decoder.attention import padding_mask
 
 # %% [markdown]
-# Boolean masks combine with `&`: a query may see what both masks allow. Below, the second sentence
-# has two tokens. Why do its last rows not matter to anyone?
+# Boolean masks combine with `&`: a query may see what both masks allow. Below, the second
+# sentence has two tokens. Why do its last rows not matter to anyone?
 
 # %% tags=["demo"]
-try:
+with demonstration():
     together = causal_mask(4) & padding_mask(torch.tensor([4, 2]), kv_seq=4)  # batch 1 q_seq kv_seq
-    print("4 tokens:", together[0, 0].int(), "2 tokens:", together[1, 0].int(), sep="\n")
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
+    figure, panels = plt.subplots(1, 2, figsize=(6, 2.6), layout="constrained")
+    for panel, mask, tokens in zip(panels, together[:, 0], ("abcd", "ab--"), strict=True):
+        draw_mask(panel, mask, list(tokens), list(tokens))
+    plt.show()
 
 # %% [markdown]
 # ## 5. Split into heads
@@ -170,13 +198,20 @@ except NotImplementedError:
 # {{attention/split_heads}}
 #
 # Each head works with its own slice of every token's vector. Splitting only rearranges numbers,
-# and it is where most attention layers go wrong without an error: there are many ways to the right
-# shape, and only one of them puts the right numbers there.
+# and it is where most attention layers go wrong without an error: there are many ways to the
+# right shape, and only one of them puts the right numbers there.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
-# With `rearrange` you write the axes before and after, in words; brackets hold an axis that is two
-# in one. Without it: first make one axis into two where it stands, and only then swap axes.
+# Two steps: make one axis into two where it stands, and only then swap axes.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# With `rearrange` you write the axes before and after, in words; brackets hold an axis that is
+# two in one: `"batch seq (heads head_dim) -> ..."`. Without it: `reshape` to four axes, then
+# `transpose`.
 #
 # </details>
 
@@ -189,16 +224,12 @@ from reference_impl.decoder.attention import split_heads
 # Read its rows.
 
 # %% tags=["demo"]
-tokens = torch.arange(4.0)[:, None].expand(4, 6)[None]  # batch seq d_model
-try:
-    for name, heads in {
-        "split_heads": split_heads(tokens, 2),
-        "reshape": tokens.reshape(1, 2, 4, 3),
-    }.items():
+counted = torch.arange(4.0)[:, None].expand(4, 6)[None]  # batch seq d_model
+with demonstration():
+    both_ways = {"split_heads": split_heads(counted, 2), "reshape": counted.reshape(1, 2, 4, 3)}
+    for name, heads in both_ways.items():
         print(f"{name:11} head 0: {heads[0, 0].int().tolist()}")
         print(f"{'':11} head 1: {heads[0, 1].int().tolist()}")
-except NotImplementedError:
-    print("Solve the exercise above, then run this cell again.")
 
 # %% [markdown]
 # ## 6. Merge the heads
@@ -208,9 +239,15 @@ except NotImplementedError:
 # After attention, each position has one short vector from every head. Put them side by side, head
 # 0 first, and the vector is as wide as before.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
 # Read your `split_heads` backwards.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# First bring heads next to head_dim again, then make one axis of the two.
 #
 # </details>
 
@@ -222,10 +259,8 @@ from reference_impl.decoder.attention import merge_heads
 
 # %% tags=["demo"]
 wide = torch.randn(2, 5, 12)  # batch seq d_model
-try:
+with demonstration():
     print("the same:", torch.equal(merge_heads(split_heads(wide, 3)), wide))
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
 
 # %% [markdown]
 # ## 7. Grouped-query attention
@@ -236,10 +271,17 @@ except NotImplementedError:
 # several query heads share one KV head: neighbours share. Match the heads up, then call the
 # attention you have.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
 # How many query heads share one KV head? Repeat each KV head that often, its copies next to each
-# other. Try `torch.tensor([7, 8]).repeat(2)` and `torch.tensor([7, 8]).repeat_interleave(2)`.
+# other.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# Try `torch.tensor([7, 8]).repeat(2)` and `torch.tensor([7, 8]).repeat_interleave(2)`. One of
+# them puts the copies next to each other; it takes the axis as `dim`.
 #
 # </details>
 
@@ -247,17 +289,15 @@ except NotImplementedError:
 from reference_impl.decoder.attention import grouped_query_attention
 
 # %% [markdown]
-# SmolLM2 has 9 query heads and 3 KV heads in every layer. If KV head 0 hands over only zeros, head
-# 1 ones and head 2 twos, the outputs tell which KV head each query head read.
+# SmolLM2 has 9 query heads and 3 KV heads in every layer. If KV head 0 hands over only zeros,
+# head 1 ones and head 2 twos, the outputs tell which KV head each query head read.
 
 # %% tags=["demo"]
-queries, keys = torch.randn(1, 9, 1, 4), torch.randn(1, 3, 5, 4)
-values = torch.arange(3.0).view(1, 3, 1, 1).expand(1, 3, 5, 4)  # batch kv_heads kv_seq head_dim
-try:
-    read = grouped_query_attention(queries, keys, values)[0, :, 0, 0]  # heads
+nine_queries, kv_keys = torch.randn(1, 9, 1, 4), torch.randn(1, 3, 5, 4)
+kv_values = torch.arange(3.0).view(1, 3, 1, 1).expand(1, 3, 5, 4)  # batch kv_heads kv_seq head_dim
+with demonstration():
+    read = grouped_query_attention(nine_queries, kv_keys, kv_values)[0, :, 0, 0]  # heads
     print("KV head of query heads 0 to 8:", read.round().int().tolist())
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
 
 # %% [markdown]
 # ## 8. The attention layer
@@ -265,13 +305,20 @@ except NotImplementedError:
 # {{attention/attention_layer}}
 #
 # Now put the pieces together. Three matrices make queries, keys and values from the same x; heads
-# are split, attend and are merged; a fourth matrix mixes what the heads found. The matrices lie as
-# in `nn.Linear`: a row for each output. Use your own functions from above.
+# are split, attend and are merged; a fourth matrix mixes what the heads found. The matrices lie
+# as in `nn.Linear`: a row for each output. Use your own functions from above.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
-# `x @ q_proj.T` is what `nn.Linear` computes. Queries have `n_heads` heads, keys and values have
-# `n_kv_heads`. Follow the shapes from one line to the next, and write them behind the lines.
+# `x @ q_proj.T` is what `nn.Linear` computes. Follow the shapes from one line to the next, and
+# write them behind the lines.
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# Queries have `n_heads` heads, keys and values have `n_kv_heads`. Five lines: q, k, v, each
+# projected and split; grouped-query attention; merge and project with `o_proj`.
 #
 # </details>
 
@@ -308,31 +355,30 @@ def attention_layer(
 
 
 # %% [markdown]
-# Here come the published weights of SmolLM2-135M. Your layer gets those of the model's first layer
-# and the vectors of a real sentence. The model also turns q and k by their positions, which is
-# the work of chapter 4: the angles are 0 here, so that nothing turns, and the two must agree.
+# Here come the published weights of SmolLM2-135M (the Instruct version, rounded to 4 bits). Your
+# layer gets those of the model's layer 0, its first, and the vectors of a real sentence. The
+# model also turns q and k by their positions, which is the work of chapter 4: the angles are 0
+# here, so that nothing turns, and the two must agree.
 
 # %% tags=["demo"]
 from reference_impl.published.weights import load_smollm2
 
-torch.set_num_threads(2)
+print("loading the model ...")
 model, tokenizer = load_smollm2()
 model.requires_grad_(False)
-token_ids = torch.tensor([tokenizer.encode("She took the canoe to the bank")])  # batch seq
+canoe_ids = torch.tensor([tokenizer.encode("She took the canoe to the bank")])  # batch seq
 
 # %% tags=["demo"]
 block = model.blocks[0]
 layer = block.attention
-x = block.attention_norm(model.token_embedding(token_ids))  # batch seq d_model
-unturned = torch.zeros_like(model.angles(token_ids, start=0))
-weights = [layer.q_proj.weight, layer.k_proj.weight, layer.v_proj.weight, layer.o_proj.weight]
-try:
-    yours = attention_layer(x, *weights, layer.n_heads, layer.n_kv_heads, causal_mask(x.shape[1]))
+x = block.attention_norm(model.token_embedding(canoe_ids))  # batch seq d_model
+unturned = torch.zeros_like(model.angles(canoe_ids, start=0))
+matrices = [layer.q_proj.weight, layer.k_proj.weight, layer.v_proj.weight, layer.o_proj.weight]
+with demonstration():
+    yours = attention_layer(x, *matrices, layer.n_heads, layer.n_kv_heads, causal_mask(x.shape[1]))
     theirs = layer(x, unturned)
     print(f"largest number: {theirs.abs().max():.4f}")
     print(f"largest difference: {(yours - theirs).abs().max():.7f}")
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
 
 # %% [markdown]
 # ## 9. Read an attention map
@@ -341,15 +387,23 @@ except NotImplementedError:
 #
 # How much does each head look from *bank* at *canoe*? A row belongs to the position that looks, a
 # column to the one that is looked at. Three things need care. A word may be several tokens: its
-# last token asks, because a causal model has not seen the whole word before, and what goes to each
-# token of the other word adds up. Many heads put most of a row on position 0, whatever the words
-# are: such a **sink** is no reading, so leave it out and let the rest of the row sum to 1. And
-# where a head parks more than 0.9 there, the rest is crumbs: count it as 0.
+# last token asks, because a causal model has not seen the whole word before, and what goes to
+# each token of the other word adds up. Many heads put most of a row on position 0, whatever the
+# words are: such a **sink** is no reading, so leave it out and let the rest of the row sum to 1.
+# And where a head gives it more than 0.9, what it does with the rest tells nothing: count it as
+# 0.
 #
-# <details><summary>Hint</summary>
+# <details><summary>A first hint</summary>
 #
 # First one row: fix the third axis and keep the other three. What is the sum of a row without its
-# first entry? With a list of positions as the last index you get those columns.
+# first entry?
+#
+# </details>
+#
+# <details><summary>More</summary>
+#
+# With a list of positions as the last index you get those columns. Divide their sum by the rest
+# of the row, then set to 0 where the first entry is above 0.9.
 #
 # </details>
 
@@ -374,24 +428,17 @@ def read_map(
     looked = row[..., to_word].sum(dim=-1)  # n_layers heads
     rest = row[..., 1:].sum(dim=-1)  # n_layers heads
     share = looked / rest
-    return share.masked_fill(row[..., 0] > 0.9, 0.0)  # parked on position 0
+    return share.masked_fill(row[..., 0] > 0.9, 0.0)  # all but nothing left
 
 
 # %% [markdown]
-# Now the real maps: 30 layers of 9 heads. The sentences put the telling word *before* the one that
-# asks, because this model looks back only. Before you run the cell: will the head that links
-# *bank* to *canoe* be the one that links *bank* to *money*? And *tiger* to *Dhoni*?
+# Now the real maps: 30 layers of 9 heads. The sentences put the telling word *before* the one
+# that asks, because this model looks back only. (Dhoni and Kohli are two cricketers.) Before you
+# run the cell: will the head that links *bank* to *canoe* be the one that links *bank* to
+# *money*? And *tiger* to *Dhoni*?
 
 # %% tags=["demo"]
 from reference_impl.decoder.decoder import attention_maps
-
-
-def read_sentence(text, from_word, to_word):
-    """Shares of all heads for two words of a text, and its maps and tokens."""
-    ids = tokenizer.encode(text)
-    pieces = [tokenizer.decode([i]) for i in ids]
-    maps = attention_maps(model, torch.tensor([ids]))[:, 0]  # n_layers heads seq seq
-    return read_map(maps, find(pieces, from_word), find(pieces, to_word)), maps, pieces
 
 
 def find(pieces, word):
@@ -400,64 +447,82 @@ def find(pieces, word):
     return [list(s) for s in spans if "".join(pieces[i] for i in s).strip() == word][-1]
 
 
-readings = {
-    ("bank", "canoe"): "She took the canoe to the bank",
+MAPS = {}  # text: its maps and its tokens, each text read once
+
+
+def read_sentence(text, asks, seen):
+    """Shares of all heads for two words of a text, and how much each head gives to the sink."""
+    if text not in MAPS:
+        ids = tokenizer.encode(text)
+        read = attention_maps(model, torch.tensor([ids]))[:, 0]  # n_layers heads seq seq
+        MAPS[text] = read, [tokenizer.decode([i]) for i in ids]
+    maps, pieces = MAPS[text]
+    asking = find(pieces, asks)
+    return read_map(maps, asking, find(pieces, seen)), maps[:, :, asking[-1], 0]
+
+
+def strongest(shares):
+    """Layer and head of the largest share; shares: n_layers heads."""
+    return divmod(shares.argmax().item(), shares.shape[1])
+
+
+CANOE = "She took the canoe to the bank"
+LION = "Everyone knows that {} is the lion and {} is the tiger"
+READINGS = {
+    ("bank", "canoe"): CANOE,
     ("bank", "money"): "She took the money to the bank",
-    ("tiger", "Dhoni"): "Everyone knows that Kohli is the lion and Dhoni is the tiger",
+    ("tiger", "Dhoni"): LION.format("Kohli", "Dhoni"),
 }
-try:
-    for (asks, seen), text in readings.items():
-        shares, maps, pieces = read_sentence(text, asks, seen)
-        print(
-            f"{asks} -> {seen}, mean of all heads {shares.mean():.2f}. Most, with the sink's part:"
-        )
-        for index in shares.flatten().topk(4).indices.tolist():
-            at = divmod(index, shares.shape[1])
-            sink = maps[at][find(pieces, asks)[-1], 0]
-            print(f"    layer {at[0]:2} head {at[1]}: {shares[at]:.2f} (sink {sink:.2f})")
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
+with demonstration():
+    for (asks, seen), text in READINGS.items():
+        shares, sink = read_sentence(text, asks, seen)
+        print(f"{asks} -> {seen}, mean of all heads {shares.mean():.2f}; most, with the sink's:")
+        for i in shares.flatten().topk(4).indices.tolist():
+            at = divmod(i, shares.shape[1])
+            print(f"    layer {at[0]:2} head {at[1]}: {shares[at]:.2f} (sink {sink[at]:.2f})")
 
 # %% [markdown]
-# The whole table as a picture: a row for each layer, a column for each head. Dark means that the
-# head looks from the one word to the other.
+# The whole table as a picture: a row for each layer, a column for each head. A strong colour
+# means that the head looks from the one word to the other. The strongest cell is framed.
 
 # %% tags=["demo"]
-import matplotlib.pyplot as plt
-
-try:
+with demonstration():
     figure, panels = plt.subplots(1, 3, figsize=(7, 5), sharey=True, layout="constrained")
-    for panel, ((asks, seen), text) in zip(panels, readings.items(), strict=True):
-        shares, _, _ = read_sentence(text, asks, seen)
-        image = panel.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        panel.set(title=f"{asks} → {seen}", xlabel="head", xticks=range(9))
-    panels[0].set_ylabel("layer")
+    for panel, ((asks, seen), text) in zip(panels, READINGS.items(), strict=True):
+        shares, _ = read_sentence(text, asks, seen)
+        framed = [strongest(shares)]
+        image = draw_grid(panel, shares, asks="", asked="head", largest=1.0, outlined=framed)
+        panel.set(title=f"{asks} → {seen}", xticks=range(9), aspect="auto")
+    panels[0].set(ylabel="layer", yticks=range(0, 30, 5))
     figure.colorbar(image, label="share of the row without position 0")
     plt.show()
-except NotImplementedError:
-    plt.close("all")
-    print("Solve the exercises above, then run this cell again.")
 
 # %% [markdown]
 # You searched 270 heads and took the best, and among 270 some head will look anywhere. So try a
 # control: how strong is the best head for a pair of words that should have nothing to say to each
-# other, such as *bank* and *took*? And let Dhoni and Kohli change places: does the head that linked
-# *tiger* to *Dhoni* now link it to *Kohli*? Then try a sentence of your own. A weight says where a
-# head looked. It does not say what the model made of it.
+# other, such as *bank* and *took*? And let Dhoni and Kohli change places: does the head that
+# linked *tiger* to *Dhoni* now link it to *Kohli*? Then try a sentence of your own. A weight says
+# where a head looked. It does not say what the model made of it.
 
 # %% tags=["demo"]
-try:
+with demonstration():
     for seen in ("canoe", "took"):
-        shares, _, _ = read_sentence("She took the canoe to the bank", "bank", seen)
-        best = divmod(shares.argmax().item(), shares.shape[1])
-        print(f"bank -> {seen}: layer {best[0]} head {best[1]} has most, {shares[best]:.2f}")
+        shares, _ = read_sentence(CANOE, "bank", seen)
+        at = strongest(shares)
+        print(f"bank -> {seen}: layer {at[0]} head {at[1]} has most, {shares[at]:.2f}")
 
-    text = readings["tiger", "Dhoni"]
-    swapped = "Everyone knows that Dhoni is the lion and Kohli is the tiger"
-    shares, _, _ = read_sentence(text, "tiger", "Dhoni")
-    best = divmod(shares.argmax().item(), shares.shape[1])
-    for sentence in (text, swapped):
-        found = {w: read_sentence(sentence, "tiger", w)[0][best] for w in ("Dhoni", "Kohli")}
-        print(f"{sentence}: Dhoni {found['Dhoni']:.2f}, Kohli {found['Kohli']:.2f}")
-except NotImplementedError:
-    print("Solve the exercises above, then run this cell again.")
+    shares, _ = read_sentence(LION.format("Kohli", "Dhoni"), "tiger", "Dhoni")
+    at = strongest(shares)
+    for names in (("Kohli", "Dhoni"), ("Dhoni", "Kohli")):
+        text = LION.format(*names)
+        found = {name: read_sentence(text, "tiger", name)[0][at] for name in names}
+        print(f"{text}:", ", ".join(f"{name} {share:.2f}" for name, share in found.items()))
+
+# %% [markdown]
+# That is the attention layer. What you have, and what is next:
+
+# %% tags=["demo"]
+with demonstration():
+    from grading.learner.progress import after_check
+
+    print(*after_check("attention/read_map"), sep="\n")
