@@ -43,14 +43,14 @@ torch.set_printoptions(precision=2, sci_mode=False)
 # are these scores, scaled, and turned into shares by a softmax. A mask decides which keys a query
 # may see at all. Begin without the mask: that part earns points of its own.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # Four steps: all dot products at once, the scale, the mask, the softmax. Count axes from the end,
 # and it does not matter how many there are in front.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # `k.mT` swaps the last two axes. Hide what the mask forbids with `masked_fill` before the
 # softmax. What does the softmax make of a row in which everything is hidden? Such a row shall be
@@ -83,13 +83,13 @@ with demonstration():
 # The weights say where to look; the values are what is gathered there. Each query gets the
 # average of the values, weighted by its row. Build on the function you just wrote.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # An average of many vectors with many sets of weights is one matrix product.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # The weights are q_seq by kv_seq, the values kv_seq by head_dim. The axis that both have is the
 # one that is summed over.
@@ -121,14 +121,14 @@ with demonstration():
 # there, so the mask need not be square. (The check does not ask for the `ValueError`; it is good
 # manners.)
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # Write down the positions of the queries and of the keys. If 2 queries are the last of 5
 # positions, they stand at 3 and 4.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # A query may see every key whose position is not larger than its own. Make a column of query
 # positions, from kv_seq - q_seq on, and compare it with a row of key positions. Or use `tril`,
@@ -164,13 +164,13 @@ with demonstration():
 # right. Nobody should look at the filling. The mask has one row for each sentence, and axes of
 # size 1 where it is the same for all heads and all queries.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # `torch.arange(kv_seq)` holds the positions. A position is real if it is smaller than the length.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # Compare so that both axes appear: `lengths[:, None]` is batch by 1, and the comparison batch by
 # kv_seq. Then put two axes of size 1 between them.
@@ -201,13 +201,13 @@ with demonstration():
 # and it is where most attention layers go wrong without an error: there are many ways to the
 # right shape, and only one of them puts the right numbers there.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # Two steps: make one axis into two where it stands, and only then swap axes.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # With `rearrange` you write the axes before and after, in words; brackets hold an axis that is
 # two in one: `"batch seq (heads head_dim) -> ..."`. Without it: `reshape` to four axes, then
@@ -239,13 +239,13 @@ with demonstration():
 # After attention, each position has one short vector from every head. Put them side by side, head
 # 0 first, and the vector is as wide as before.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # Read your `split_heads` backwards.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # First bring heads next to head_dim again, then make one axis of the two.
 #
@@ -271,14 +271,14 @@ with demonstration():
 # several query heads share one KV head: neighbours share. Match the heads up, then call the
 # attention you have.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # How many query heads share one KV head? Repeat each KV head that often, its copies next to each
 # other.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # Try `torch.tensor([7, 8]).repeat(2)` and `torch.tensor([7, 8]).repeat_interleave(2)`. One of
 # them puts the copies next to each other; it takes the axis as `dim`.
@@ -308,14 +308,14 @@ with demonstration():
 # are split, attend and are merged; a fourth matrix mixes what the heads found. The matrices lie
 # as in `nn.Linear`: a row for each output. Use your own functions from above.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # `x @ q_proj.T` is what `nn.Linear` computes. Follow the shapes from one line to the next, and
 # write them behind the lines.
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # Queries have `n_heads` heads, keys and values have `n_kv_heads`. Five lines: q, k, v, each
 # projected and split; grouped-query attention; merge and project with `o_proj`.
@@ -393,14 +393,14 @@ with demonstration():
 # And where a head gives it more than 0.9, what it does with the rest tells nothing: count it as
 # 0.
 #
-# <details><summary>A first hint</summary>
+# <details><summary>Hint</summary>
 #
 # First one row: fix the third axis and keep the other three. What is the sum of a row without its
 # first entry?
 #
 # </details>
 #
-# <details><summary>More</summary>
+# <details><summary>Second hint</summary>
 #
 # With a list of positions as the last index you get those columns. Divide their sum by the rest
 # of the row, then set to 0 where the first entry is above 0.9.
