@@ -1,9 +1,9 @@
 """The core path of a chapter: all but its second reading, and how long it is.
 
 A chapter is a page `NN_slug`. A section is second reading, with all below it, if its heading has
-these words, or its text begins with "*Second reading.*". So are questions, history and further
-reading. The rest is the core path, which a reader shall get through in half an hour: one of more
-than 2,000 words fails the build.
+these words, or its text begins with "*Second reading.*". The head box, summary, questions, history
+and further reading are not counted either. The rest is the core path, which a reader shall get
+through in half an hour: one of more than 2,000 words fails the build.
 `python book/_ext/course_book/core_path.py book/*.md` prints the numbers.
 """
 
@@ -19,13 +19,14 @@ CHAPTER = re.compile(r"^book/\d\d_[a-z_]+$")
 CODE = re.compile(r"^(`{3,})\{?[a-z].*?^\1$\n?", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) ", re.MULTILINE)
 SECOND = re.compile(
-    r"#+ (?:questions|history|further reading)"
+    r"#+ (?:in short|summary|questions|history|further reading)"
     r"|#+ [^\n]*second reading|#+ [^\n]*\n+\*Second reading\.\*",
     re.IGNORECASE,
 )
 NOT_PROSE = re.compile(
     r"\A---\n.*?^---$"  # front matter
-    r"|^(:{3,})\{(?:exercise|dropdown)\}.*?^\1$"  # hints and answers, folded
+    # the head box; hints and answers, which are folded
+    r"|^(:{3,})\{(?:exercise|dropdown|admonition\} (?:In t|T)his chapter$).*?^\1$"
     r"|\$\$.*?\$\$|\$[^$\n]+\$"  # formulas
     r"|^:{3,}[^\n]*$|^:[\w-]+:[^\n]*$"  # directives and their options
     r"|^\([\w-]+\)=$"  # labels
