@@ -28,7 +28,7 @@ def every(things):
 
 @every(EXERCISES)
 def test_its_bank_proves_it(thing):
-    found = list(bank.outcomes([thing], seeds=[11, 12]))
+    found = list(bank.outcomes([thing], seeds=[11]))
     assert [o for o in found if not o.as_it_should] == []
     assert len(thing.misconceptions) >= 6 or thing.is_decision
     assert len(thing.alternatives) >= 3 or thing.is_decision or thing.checks
@@ -58,14 +58,13 @@ def _size(at, i, outcome):
 
 @every([e for e in EXERCISES if not e.is_decision and not e.checks])
 def test_the_tolerance_lies_far_from_right_and_from_wrong(thing):
-    for seed in (1, 2):
-        at = trial(thing, seed)
-        for other in thing.alternatives:
-            assert largest_difference(at, at.parsed(other)) < 0.25, other.__name__
-        for wrong in thing.misconceptions:
-            got = at.parsed(at.wrong(wrong))
-            mutated = any(case.mutated for case in got.cases)
-            assert mutated or largest_difference(at, got) > 20, wrong.name
+    at = trial(thing, 1)
+    for other in thing.alternatives:
+        assert largest_difference(at, at.parsed(other)) < 0.25, other.__name__
+    for wrong in thing.misconceptions:
+        got = at.parsed(at.wrong(wrong))
+        mutated = any(case.mutated for case in got.cases)
+        assert mutated or largest_difference(at, got) > 20, wrong.name
 
 
 @every(UNITS)
