@@ -37,24 +37,33 @@ settings.register_profile(
 settings.load_profile("course")
 
 
-# Tests that run in one process where several do the work (`-n 2 --dist loadgroup`), by what they
-# share: a built book; the number of processes that a user may have. Else a file is a group.
+# Tests that run in one process where several do the work (`-n 2`), by what they share: a built
+# book; the number of processes that a user may have. Else a file is a group, and of the file that
+# tests every unit, each unit.
 TOGETHER = {
     "book": ("tests/book/", "tests/grading/nbgrader_plug/test_feedback.py"),
     "sandbox": ("tests/grading/hostile/", "tests/grading/sandbox/"),
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give every test its group."""
-    for item in items:
-        file = item.path.relative_to(config.rootpath).as_posix()
-        groups = [name for name, paths in TOGETHER.items() if file.startswith(paths)]
-        if "[" in item.name and file.endswith("test_every_unit.py"):  # long: a unit is a group
-            unit = item.name.split("[")[1].split("/")[0].rstrip("]")
-            groups = [f"{file} {unit}"]
-        item.add_marker(pytest.mark.xdist_group(groups[0] if groups else file))
+def group_of(nodeid: str) -> str:
+    """The group of a test, by its id."""
+    file = nodeid.split("::")[0]
+    groups = [name for name, paths in TOGETHER.items() if file.startswith(paths)]
+    if file.endswith("test_every_unit.py") and "[" in nodeid:
+        return f"{file} {nodeid.split('[')[1].split('/')[0].rstrip(']')}"
+    return groups[0] if groups else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Share the tests out by group; xdist's own `loadgroup` finds no groups with pytest 9."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
 
 
 @pytest.fixture
