@@ -22,7 +22,7 @@ from grading.judging.explaining import (
     replay,
     sentences,
 )
-from grading.judging.explaining.agree import agreed
+from grading.judging.explaining.agree import agreed, before
 from grading.judging.explaining.conditions import right_only_where, stops_only_where
 from grading.judging.explaining.pairs import View
 from grading.judging.explaining.sizes import sizes_of
@@ -171,15 +171,31 @@ def _factor(view: View) -> Told | None:
             number, condition = found
             said = text.format(number)
             return measure.__name__, condition + (said if condition else said[0].upper() + said[1:])
+    if uneven := arithmetic.other_scale(view):
+        condition = before(view, always=not view.right)
+        told = (
+            f"your shares have the right order, but are {uneven}: what goes into the softmax is "
+            "off by a factor that is another in each case."
+        )
+        return "sharpness", condition + (told if condition else told[0].upper() + told[1:])
     return None
 
 
 def _known(view: View) -> Told | None:
     """An input or an intermediate result of the course's own answer came back."""
-    for key, condition in agreed(view, intermediates.family(view)):
-        text = sentences.known(key)
-        return "known", condition + (text[0].lower() + text[1:] if condition else text)
+    return _found("known", intermediates.Known(view).whole, sentences.known)(view)
+
+
+def _where_wrong(view: View) -> Told | None:
+    """What stands where the values are wrong; it speaks of nothing else."""
+    for key, _ in agreed(view, intermediates.Known(view).where_wrong):
+        return "where wrong", sentences.known(key)
     return None
+
+
+def _lines(view: View) -> Told | None:
+    """Each line is one of an input."""
+    return _found("lines", intermediates.Known(view).lines, sentences.known)(view)
 
 
 def _sums(view: View) -> Told | None:
@@ -217,6 +233,7 @@ FINDERS: tuple[Callable[[View], Told | None], ...] = (
     _changed_input,
     _errors_mostly,
     forms.another_form,
+    forms.held_inside,
     _known,
     _found("place", placed.places, sentences.place),
     _found("function", arithmetic.functions, sentences.function),
@@ -226,6 +243,8 @@ FINDERS: tuple[Callable[[View], Told | None], ...] = (
     _found("not a number", regions.not_numbers, sentences.not_number, enough=0),
     _found("region", regions.right_in, sentences.region),
     _sums,
+    _where_wrong,
+    _lines,
     _cases,
     _proportions,
     _found("booleans", regions.booleans, sentences.place, enough=12),

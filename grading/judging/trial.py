@@ -28,6 +28,7 @@ class Trial:
     cases: tuple[Case, ...]
     request: Mapping[str, Any]
     _known: dict[tuple[str, int], Outcome] = field(default_factory=dict)
+    _last: list[tuple[Evidence, list[Difference | None]]] = field(default_factory=list)
 
     # --- running answers -------------------------------------------------------------------------
 
@@ -103,8 +104,15 @@ class Trial:
         return compile_answer(self.exercise, {earlier.id: wrong_source(earlier, misconception)})
 
     def differences(self, got: Evidence) -> list[Difference | None]:
-        """What is wrong with each case; an input changed in place counts, too."""
-        return [self.difference(i, outcome) for i, outcome in enumerate(got.cases)]
+        """What is wrong with each case; an input changed in place counts, too.
+
+        Of the evidence that was asked of last it is kept: hundreds of known answers are held
+        against it.
+        """
+        if not self._last or self._last[0][0] is not got:
+            found = [self.difference(i, outcome) for i, outcome in enumerate(got.cases)]
+            self._last[:] = [(got, found)]
+        return list(self._last[0][1])
 
     def difference(self, i: int, got: Outcome) -> Difference | None:
         """What is wrong with the outcome of case i."""

@@ -12,9 +12,12 @@ def agreed(view: View, family: Family, enough: int = ENOUGH) -> Iterator[tuple[t
     wrong = view.wrong
     if not wrong or view.telling < enough:
         return
-    first = list(dict.fromkeys(family(wrong[0])))
-    found = [set(family(pair)) for pair in wrong[1:]]
-    kept = [key for key in first if all(key in keys for keys in found)]
+    kept = list(dict.fromkeys(family(wrong[0])))
+    for pair in wrong[1:]:
+        if not kept:
+            return
+        keys = set(family(pair))
+        kept = [key for key in kept if key in keys]
     for key in kept:
         yield key, before(view, all(key in set(family(pair)) for pair in view.right))
 

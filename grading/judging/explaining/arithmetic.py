@@ -60,9 +60,16 @@ def _along_axes(pair: Pair) -> Iterator[Key]:
             "normalised": want
             / np.where(want.sum(i, keepdims=True) == 0, np.nan, want.sum(i, keepdims=True)),
         }
+        if _one_hot(have, i) and not _one_hot(want, i):
+            yield "one-hot", word
         for name, value in made.items():
             if pair.same(value, have):
                 yield name, word
+
+
+def _one_hot(x: np.ndarray, axis: int) -> bool:
+    """Whether each line holds one 1 and otherwise 0."""
+    return bool(np.isin(x, (0, 1)).all() and (x.sum(axis) == 1).all())
 
 
 def _softmax(x: np.ndarray, axis: int) -> np.ndarray:
@@ -176,6 +183,18 @@ def one_number(view: View, measure: Callable[[Pair], float | None]) -> tuple[str
     return None
 
 
+def other_scale(view: View) -> str | None:
+    """Whether the shares are those of scores times a number of its own for each wrong case."""
+    found = [sharpness(pair) for pair in view.wrong]
+    if not found or None in found or not _enough(view.wrong):
+        return None
+    if all(c > 1 for c in found):
+        return "more uneven than they should be"
+    return (
+        "more even than they should be" if all(c < 1 for c in found) else "too uneven or too even"
+    )
+
+
 def _invisible(pair: Pair, measure: Callable, identity: float) -> bool:
     """Whether a right case could not show it: nothing but zeros."""
     return measure is not offset and bool((pair.want == 0).all())
@@ -208,6 +227,8 @@ POWERS: dict[str, Callable[[float], float]] = {
     "the square of {}": lambda n: n**2,
     "1 / {} squared": lambda n: n**-2,
     "{} to the power 1.5": lambda n: n**1.5,
+    "{} - 1": lambda n: n - 1.0,
+    "1 / ({} - 1)": lambda n: 1 / (n - 1) if n > 1 else math.nan,
 }
 SHIFTS: dict[str, Callable[[float], float]] = {"{}": lambda n: n, "minus {}": lambda n: -n}
 

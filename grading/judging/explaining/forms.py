@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from grading.judging.compare import describe, raised
-from grading.judging.evidence import Array, Items, Plain, Raised, Value
+from grading.judging.evidence import Array, Items, Outcome, Plain, Raised, Value
 from grading.judging.explaining.pairs import View
 from grading.judging.explaining.sizes import in_words, named, sizes_of
 
@@ -28,6 +28,33 @@ def another_form(view: View) -> tuple[str, str] | None:
     else:
         told = f"they come as {_kind(have)}, and {_kind(want)} is wanted"
     return kinds.pop(), f"The values are right; {told}."
+
+
+def held_inside(view: View) -> tuple[str, str] | None:
+    """Nothing came back, on every wrong case; or the right result did, as a part of something."""
+    gots = [view.got.cases[i] for i in view.wrong_cases]
+    if all(
+        g.error is None and isinstance(g.output, Plain) and g.output.value is None for g in gots
+    ):
+        return "nothing", "Nothing came back: a function without a `return` gives None."
+    if not all(isinstance(got.output, Items) for got in gots):
+        return None
+    for n in range(min(len(got.output.items) for got in gots)):
+        if all(_right_part(view, i, n) for i in view.wrong_cases):
+            text = f"The right result is there, as value {n} of {_kind(gots[0].output)}: {LONE}"
+            return "held inside", text
+    return None
+
+
+LONE = "return it alone."
+
+
+def _right_part(view: View, i: int, n: int) -> bool:
+    expected, part = view.at.expected(i), view.got.cases[i].output.items[n]
+    if expected is None or expected.error:
+        return False
+    case = view.at.cases[i]
+    return view.at.measure(i).alike(case.inputs, expected, Outcome(part, None), case.axes)
 
 
 def _kind(value: Value) -> str:

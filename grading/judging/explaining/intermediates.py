@@ -7,6 +7,7 @@ values and lines never are.
 import ast
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,13 @@ def of_case(view: View, i: int) -> dict[str, np.ndarray]:
     found = {}
     for name, value in view.at.cases[i].inputs.items():
         if isinstance(value, np.ndarray):
-            found[f"the input `{name}`"] = as_array(value_of(kernel.encode(value, [LARGE])))
+            found[f"{INPUT}`{name}`"] = as_array(value_of(kernel.encode(value, [LARGE])))
     for name, value in _noted_values(view, i):
         try:
             array = as_array(value_of(kernel.encode(value, [LARGE])))
         except (BadEvidence, ValueError, TypeError):
             continue
-        if array is not None and array.size > 1:
+        if array is not None and array.ndim:
             found.setdefault(f"`{name}`", array)
     return {name: array for name, array in found.items() if array is not None}
 
@@ -77,19 +78,48 @@ class _Notes(ast.NodeTransformer):
         return [node, *calls]
 
 
-def family(view: View) -> Callable[[Pair], Iterator[tuple]]:
-    """The relations between what came back and the inputs and intermediate results."""
-    known: dict[int, dict[str, np.ndarray]] = {}
+class Known:
+    """Relations between what came back, the inputs, and the intermediate results of each case."""
 
-    def relations(pair: Pair) -> Iterator[tuple]:
-        if pair.codes:
-            return
-        if pair.case not in known:
-            known[pair.case] = of_case(view, pair.case)
-        for name, array in known[pair.case].items():
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._found: dict[int, dict[str, np.ndarray]] = {}
+
+    def of(self, pair: Pair) -> dict[str, np.ndarray]:
+        """What is known of a case, by what it is called."""
+        if pair.case not in self._found:
+            self._found[pair.case] = {} if pair.codes else of_case(self.view, pair.case)
+        return self._found[pair.case]
+
+    def whole(self, pair: Pair) -> Iterator[tuple]:
+        """All of what came back is one of them, or the right result and one of them."""
+        for name, array in self.of(pair).items():
             yield from _relations(pair, name, array)
 
-    return relations
+    def where_wrong(self, pair: Pair) -> Iterator[tuple]:
+        """What stands where the values are wrong."""
+        yield from _where_wrong(pair, self.of(pair))
+
+    def lines(self, pair: Pair) -> Iterator[tuple]:
+        """Whether each line came from an input as it stands."""
+        for name, array in self.of(pair).items():
+            if name.startswith(INPUT) and _lines_of(pair, array):
+                yield "lines of", pair.axes[-1] if pair.axes else "", name
+
+
+INPUT = "the input "
+MOST_LINES = 400
+
+
+def _lines_of(pair: Pair, array: np.ndarray) -> bool:
+    """Whether each line of the result along its last axis is one of the array's."""
+    have = pair.have
+    if not have.ndim or not array.ndim or have.shape[-1] != array.shape[-1] or have.shape[-1] < 2:
+        return False
+    mine, theirs = (x.reshape(-1, x.shape[-1]) for x in (have, array))
+    if max(len(mine), len(theirs)) > MOST_LINES:
+        return False
+    return all(any(pair.same(line, own) for line in theirs) for own in mine)
 
 
 def _relations(pair: Pair, name: str, array: np.ndarray) -> Iterator[tuple]:
@@ -112,3 +142,26 @@ def _relations(pair: Pair, name: str, array: np.ndarray) -> Iterator[tuple]:
             yield "multiplied", name
     elif pair.same(array.ravel(), have.ravel()):
         yield "is in another shape", name
+
+
+def _where_wrong(pair: Pair, known: dict[str, np.ndarray]) -> Iterator[tuple]:
+    """One number, an intermediate result, or one made of two of them, at the wrong places."""
+    if not pair.alike or pair.have.dtype.kind != "f" or not pair.want.ndim:
+        return
+    at = ~pair.right_at
+    have = pair.have[at]
+    if not have.size or not np.isfinite(have).all():
+        return
+    if pair.same(np.full_like(have, have[0]), have):
+        yield "there is number", f"{have[0]:.4g}"
+    if (have == 0).any():
+        return
+    there = {n: a[at] for n, a in known.items() if a.shape == at.shape and a.dtype.kind == "f"}
+    for name, array in there.items():
+        if pair.same(array, have):
+            yield "there is", name
+    for (one, a), (other, b) in permutations(there.items(), 2):
+        if pair.same(a / np.where(b == 0, np.nan, b), have):
+            yield "there is ratio", one, other
+        if one < other and pair.same(a * b, have):
+            yield "there is product", one, other

@@ -19,7 +19,7 @@ from grading.judging.explaining.sizes import input_axes, sizes_of
 Inputs = Mapping[str, Any]
 Change = Callable[[Inputs], Inputs | None]  # None where the change is none, or cannot be made
 SLOW = 30.0  # seconds of CPU an exercise may take: its answer is not run again and again
-RUNS = 300  # at most, on the first case
+RUNS = 600  # at most, on the first case
 LARGE = 30_000  # numbers that the inputs of a case hold together
 
 
@@ -34,11 +34,19 @@ def other_inputs(view: View) -> tuple[str, str] | None:
     for n, (text, change) in enumerate(_changes(view, first)):
         if n >= RUNS:
             break
-        if all(_explains(view, i, change) for i in order if not view.got.cases[i].error):
+        there = [i for i in order if not view.got.cases[i].error]
+        if all(_explains(view, i, change) for i in there) and _sharp(view, change):
             told = f"your result is what would be right if {text}."
             condition = before(view, always=not view.errors)
             return "other inputs", condition + (told if condition else told[0].upper() + told[1:])
     return None
+
+
+def _sharp(view: View, change: Change) -> bool:
+    """Whether a number in a change is that number and no other: one near it does not explain."""
+    near = getattr(change, "near", None)
+    wrong = [i for i in view.wrong_cases if not view.got.cases[i].error]
+    return near is None or not any(_explains(view, i, near) for i in wrong)
 
 
 def _first_case(view: View) -> int | None:
@@ -90,19 +98,42 @@ def _run(view: View, inputs: Inputs) -> Outcome | None:
 
 def _changes(view: View, i: int) -> Iterator[tuple[str, Change]]:
     """Changes in words, with what makes them of the inputs of any case; likely ones first."""
-    inputs = view.at.cases[i].inputs
-    axes = input_axes(view.at.exercise)
+    inputs, axes = view.at.cases[i].inputs, input_axes(view.at.exercise)
+    optional = [n for n in inputs if any(c.inputs.get(n) is None for c in view.at.cases)]
     yield from _exchanges(inputs)
-    for name in inputs:
-        if any(case.inputs.get(name) is None for case in view.at.cases):
-            yield f"`{name}` were not given", _one(name, lambda x: None)
-    for name, value in inputs.items():
-        for text, function in _of_value(value, axes.get(name, ())):
-            yield f"`{name}` {text}", _one(name, function)
+    for name in optional:
+        yield f"`{name}` were not given", _one(name, lambda x: None)
+    singles = [
+        (name, text, function)
+        for name, value in inputs.items()
+        for text, function in _of_value(value, axes.get(name, ()))
+    ]
+    for name, text, function in singles:
+        yield f"`{name}` {text}", _one(name, function)
+    for one, other in combinations(inputs, 2):
+        if _kind(inputs[one]) == _kind(inputs[other]) is not None:
+            for text, function in (s[1:] for s in singles if s[0] == one):
+                change = _after(_one(one, function), _one(other, function))
+                yield f"`{one}` and `{other}` both {text}", change
+    for missing in optional:
+        for name, text, function in (single for single in singles if single[0] != missing):
+            change = _after(_one(missing, lambda x: None), _one(name, function))
+            yield f"`{missing}` were not given, and `{name}` {text}", change
     sizes = sizes_of(view.at, i)
     for name, value in inputs.items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             yield from _scales(view, name, sizes)
+
+
+def _after(one: Change, other: Change) -> Change:
+    """Two changes together."""
+
+    def change(inputs: Inputs) -> Inputs | None:
+        first = one(inputs)
+        second = other(inputs if first is None else first)
+        return first if second is None else second
+
+    return change
 
 
 def _one(name: str, function: Callable[[Any], Any]) -> Change:
@@ -215,9 +246,18 @@ def _of_array(value: np.ndarray, axes: tuple[str, ...]) -> Iterator[tuple[str, C
         yield "were all 0", np.zeros_like
         yield "were all 1", np.ones_like
         yield "were sorted", lambda x: np.sort(x, axis=-1)
+    if value.dtype.kind == "f":
+        yield "had the length 1 in each line", _of_length_one
+        yield "were 10,000 times as large", lambda x: _same_dtype(x, 1e4)
+    if value.dtype.kind in "if":
         yield "held absolute values", np.abs
         yield "were one more everywhere", lambda x: x + 1
         yield "were one less everywhere", lambda x: x - 1
+
+
+def _of_length_one(x: np.ndarray) -> np.ndarray:
+    length = np.sqrt((x * x).sum(-1, keepdims=True))
+    return (x / np.where(length == 0, 1, length)).astype(x.dtype)
 
 
 def _transposed(x: np.ndarray) -> np.ndarray:
@@ -235,21 +275,23 @@ def _scales(view: View, name: str, sizes: Mapping[str, int]) -> Iterator[tuple[s
     for word in sizes:
         for form, power in POWERS.items():
             change = _scaled(view, name, word, power)
+            change.near = _scaled(view, name, word, power, more=1.1)
             yield f"`{name}` were multiplied by {form.format(word)}", change
     for number in (2.0, 0.5):
         change = _one(name, lambda x, n=number: _same_dtype(x, n))
+        change.near = _one(name, lambda x, n=number: _same_dtype(x, 1.1 * n))
         yield f"`{name}` were multiplied by {number:g}", change
 
 
 POWERS = {"the square root of {}": 0.5, "{}": 1.0, "1 / sqrt({})": -0.5, "1 / {}": -1.0}
 
 
-def _scaled(view: View, name: str, word: str, power: float) -> Change:
+def _scaled(view: View, name: str, word: str, power: float, more: float = 1.0) -> Change:
     by_inputs = {id(case.inputs): n for n, case in enumerate(view.at.cases)}
 
     def change(inputs: Inputs) -> Inputs | None:
         size = sizes_of(view.at, by_inputs[id(inputs)])[word]
-        return {**inputs, name: _same_dtype(inputs[name], size**power)}
+        return {**inputs, name: _same_dtype(inputs[name], more * size**power)}
 
     return change
 

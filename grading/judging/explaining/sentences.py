@@ -42,6 +42,8 @@ FUNCTIONS = {
     "running sums": "Your numbers are the running sums of the right ones along {0}.",
     "means": "Your numbers are the means of the right ones over {0}, the same all along it.",
     "sums": "Your numbers are the sums of the right ones over {0}, the same all along it.",
+    "one-hot": "Each line along {0} holds a single 1 and otherwise 0; the right numbers are spread "
+    "out.",
     "softmax": "Your numbers are the right ones after a softmax over {0}: there is one too many.",
     "centred": "Your numbers are the right ones less their mean over {0}.",
     "normalised": "Your numbers are the right ones divided by their sum over {0}, which is not "
@@ -66,6 +68,14 @@ KNOWN = {
     "added": "Your result is the right one plus {0}{1}.",
     "taken off": "Your result is the right one less {0}{1}.",
     "multiplied": "Your result is the right one times {0}{1}, number by number.",
+    "there is": "Where your result is wrong, it is {0}{1}: look at the steps after it.",
+    "lines of": "Each line along {0} of your result is one line of {1} as it stands, not mixed "
+    "with others.",
+    "there is number": "Where your result is wrong, it is always {0}.",
+    "there is ratio": "Where your result is wrong, it is {0} divided by {1}, as the course's own "
+    "answer calls them.",
+    "there is product": "Where your result is wrong, it is {0} times {1}, as the course's own "
+    "answer calls them.",
 }
 NOT_NUMBERS = {
     "everywhere": "Your result is {0} everywhere",
@@ -103,8 +113,10 @@ def region(key: Key) -> str:
 
 def known(key: Key) -> str:
     """A sentence about an input or an intermediate result (`explaining.intermediates`)."""
-    name, what = key
-    course = "" if what.startswith("the input") else ", as the course's own answer calls it"
+    name, what, *other = key
+    if other:  # both are named
+        return KNOWN[name].format(what, *other)
+    course = "" if not what.startswith("`") else ", as the course's own answer calls it"
     return KNOWN[name].format(what, course)
 
 

@@ -413,4 +413,16 @@ EXERCISE = Exercise(
             rows_sum_to_one,
         ),
     ),
+    equivalent=dict.fromkeys(
+        (
+            "`weights` for `weights.to(q.dtype)`",
+            "`q` for `q.to(wide)`",
+            "`k` for `q`",
+            "`k` for `k.to(wide)`",
+            "`k` for `q` (2)",
+            "`k` for `q` (3)",
+            "`weights` for `q` (3)",
+        ),
+        "the inputs are float32, like all results on the way",
+    ),
 )

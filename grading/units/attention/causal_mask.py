@@ -151,4 +151,12 @@ EXERCISE = Exercise(
         row_by_row,
         last_rows_of_the_square,
     ),
+    equivalent=dict.fromkeys(
+        (
+            "without `if kv_seq < q_seq:`",
+            "`q_seq` for `kv_seq` (2)",
+            "`kv_seq` for `q_seq` (2)",
+        ),
+        "only the error changes, which is not asked for",
+    ),
 )

@@ -166,6 +166,16 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "head-divided-by-kv-heads",
+        "Query head h reads KV head h // kv_heads. Divide by how many query heads share one KV "
+        "head instead: that is heads // kv_heads.",
+        "attention-grouped-query",
+        {
+            REPEAT_K: "k = k[:, torch.arange(heads) // kv_heads]",
+            REPEAT_V: "v = v[:, torch.arange(heads) // kv_heads]",
+        },
+    ),
+    Misconception(
         "output-heads-reordered",
         "The values are right, but the heads come out in another order: all first members of the "
         "groups, then all second ones. The output keeps the order of the query heads.",
@@ -231,4 +241,7 @@ EXERCISE = Exercise(
             twins_agree,
         ),
     ),
+    equivalent={
+        "`v` for `k` (3)": "there are as many keys as values",
+    },
 )

@@ -10,8 +10,8 @@ AXES = "batch heads q_seq kv_seq"  # heads and q_seq of size 1
 
 def cases(rng: np.random.Generator) -> list[Case]:
     """Several lengths; a whole row of padding; no padding at all; room beyond the longest."""
-    mixed = np.array([7, *rng.integers(2, 6, size=2)])
-    rng.shuffle(mixed)
+    low, high = sorted(rng.choice(range(2, 7), size=2, replace=False))
+    mixed = np.array([high, 7, low])  # neither rising nor falling
     roomy = rng.integers(3, 8, size=5)
     roomy[0] = roomy[1] + 1
     return [
@@ -161,4 +161,7 @@ EXERCISE = Exercise(
         by_broadcasting,
         from_a_triangle,
     ),
+    equivalent={
+        "`torch.arange(kv_seq)` for `torch.arange(kv_seq, device=lengths.device)`": "one device",
+    },
 )

@@ -246,4 +246,7 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(layer_by_layer, with_a_selector, each_word_token_apart),
+    equivalent={
+        "`row[..., 0] >= 0.9` for `row[..., 0] > 0.9`": "no float32 is exactly 0.9",
+    },
 )
