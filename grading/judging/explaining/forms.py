@@ -36,7 +36,8 @@ def held_inside(view: View) -> tuple[str, str] | None:
     if all(
         g.error is None and isinstance(g.output, Plain) and g.output.value is None for g in gots
     ):
-        return "nothing", "Nothing came back: a function without a `return` gives None."
+        text = "Nothing came back, and a result is expected: without a `return`, that is None."
+        return "nothing", text
     if not all(isinstance(got.output, Items) for got in gots):
         return None
     for n in range(min(len(got.output.items) for got in gots)):

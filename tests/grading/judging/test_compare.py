@@ -69,6 +69,7 @@ def test_equal_enough(expected, got):
         (iter([1, 2]), [1, 2], "a list of 2, expected an iterator of 2"),
         ({"a": 1}, {"a": 2}, "for 'a', it returned `2`"),
         (ONES, object(), "it returned a object"),
+        (0.5, 10**300, "expected `0.5`"),
     ],
 )
 def test_differences_in_words(expected, got, text):
