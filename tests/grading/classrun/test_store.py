@@ -5,7 +5,7 @@ import json
 import pytest
 
 from grading.classrun.store import Ledger, Result, Store, digest, key_of
-from grading.course import versions
+from grading.course import following, versions
 from grading.course.places import ROOT
 from grading.notebooks.submission import grade_submission
 
@@ -84,22 +84,27 @@ def test_the_ledger_remembers_the_last_line_and_survives_one_cut_off(tmp_path):
 @pytest.fixture
 def edited(monkeypatch, unit):
     """The ids of the exercises that an edit of a file gives another version."""
-    caches = (versions._names, versions._ids, versions.exercise_versions, versions.unit_version)
+    caches = (following.names_of, versions.exercise_version, versions.exercise_versions)
+    caches += (versions.unit_version,)
 
     def clear():
         for cached in caches:
             cached.cache_clear()
 
     def changed(name, find, replace):
-        read, path = versions._text, ROOT / name
+        read, path = following.text_of, ROOT / name
+
+        def edit(p):
+            return read(p).replace(find, replace) if p == path else read(p)
+
         assert read(path).count(find) == 1
         before = versions.exercise_versions(unit)
-        monkeypatch.setattr(
-            versions, "_text", lambda p: read(p).replace(find, replace) if p == path else read(p)
-        )
+        for module in (versions, following):
+            monkeypatch.setattr(module, "text_of", edit)
         clear()
         after = versions.exercise_versions(unit)
-        monkeypatch.setattr(versions, "_text", read)
+        for module in (versions, following):
+            monkeypatch.setattr(module, "text_of", read)
         clear()
         return {name for name in before if before[name] != after[name]}
 
