@@ -28,12 +28,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from grading import check, demonstration
-from reference_impl.figures.grids import draw_grid, draw_mask
 
 _ = torch.manual_seed(0)  # the demonstrations show the same numbers each time
 torch.set_num_threads(1)  # a second one costs more than it does on tensors this small
 torch.set_printoptions(precision=2, sci_mode=False)
 
+# %% tags=["demo"]
 # %% [markdown]
 # ## 1. Attention weights
 #
@@ -57,9 +57,9 @@ torch.set_printoptions(precision=2, sci_mode=False)
 # 0: hide once more, afterwards.
 #
 # </details>
-
 # %% exercise="attention/attention_weights"
 from reference_impl.decoder.attention import attention_weights
+from reference_impl.figures.grids import draw_grid, draw_mask
 
 # %% [markdown]
 # The token *bank* asks three tokens. See what happens to its weights as its query grows: the

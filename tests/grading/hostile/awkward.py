@@ -245,19 +245,19 @@ def workers(handed: Handed) -> None:
 # --- values -------------------------------------------------------------------------------------
 
 
-@entry("returns numpy", read_map=("fail", "numpy array"))
+@entry("returns numpy", read_map=("fail", ""))
 def numpy_answer(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).numpy()"), topic="read_map")
 
 
-@entry("returns a matrix of numpy's", read_map=("fail", "numpy array"))
+@entry("returns a matrix of numpy's", read_map=("fail", ""))
 def numpy_matrix(handed: Handed) -> None:
     handed.around(
         after="import numpy\n" + wrapped("numpy.asmatrix(right(*inputs))"), topic="read_map"
     )
 
 
-@entry("returns a list", read_map=("fail", "a list or tuple of"))
+@entry("returns a list", read_map=("fail", "list"))
 def list_answer(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).tolist()"), topic="read_map")
 

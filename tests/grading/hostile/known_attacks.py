@@ -221,7 +221,7 @@ def patched_comparisons(handed: Handed) -> None:
 def fake_reference(handed: Handed) -> None:
     handed.wrong("""
         import os, sys, types
-        os.makedirs("reference_impl", exist_ok=True)
+        os.makedirs("reference_impl/decoder", exist_ok=True)
         with open("reference_impl/decoder/attention.py", "w") as file:
             file.write("def causal_mask(*inputs): return True")
         fake = types.ModuleType("reference_impl")
@@ -416,7 +416,7 @@ def seeds(handed: Handed) -> None:
         """)
 
 
-@entry("returns NaN", row="36", read_map=("fail", "nan"))
+@entry("returns NaN", row="36", read_map=("fail", ""))
 def not_a_number(handed: Handed) -> None:
     handed.around(after=wrapped("torch.full_like(right(*inputs), float('nan'))"), topic="read_map")
 
@@ -426,7 +426,7 @@ def requires_grad(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).requires_grad_()"), topic="read_map")
 
 
-@entry("is right in a finer dtype, which the course accepts", row="38a")
+@entry("is right, but in a finer dtype", row="38a", read_map=("fail", "dtype is float64"))
 def finer_dtype(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).double()"), topic="read_map")
 
@@ -434,7 +434,7 @@ def finer_dtype(handed: Handed) -> None:
 @entry(
     "is right in another kind of number",
     row="38b",
-    causal_mask=("fail", "the dtype is int64, expected bool"),
+    causal_mask=("fail", "dtype is int64"),
 )
 def other_dtype(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).long()", topic="causal_mask"))
@@ -445,7 +445,7 @@ def in_place(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs), inputs[0].zero_()", "[0]"), topic="read_map")
 
 
-@entry("knows the answers to the public examples", row="40", causal_mask=("fail", "the shape is"))
+@entry("knows the answers to the public examples", row="40", causal_mask=("fail", ""))
 def memoised(handed: Handed) -> None:
     handed.answer("""
         KNOWN = {(3, None): [[1, 0, 0], [1, 1, 0], [1, 1, 1]], (2, 4): [[1, 1, 1, 0], [1, 1, 1, 1]]}
