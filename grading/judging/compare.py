@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from grading.judging.evidence import Array, Items, Other, Outcome, Pairs, Plain, Raised, Value
+from grading.judging.evidence import (
+    Array,
+    Items,
+    Other,
+    Outcome,
+    Pairs,
+    Plain,
+    Raised,
+    Value,
+    plain,
+)
 
 # One of an axis, for places such as [batch 0, head 2]
 ONE = {"heads": "head", "kv_heads": "KV head", "n_layers": "layer", "seq": "position"}
@@ -195,7 +205,7 @@ def _key(value: Value) -> tuple[str, str]:
     """A key by type and text: 1 and "1" are two."""
     if isinstance(value, Plain):
         return type(value.value).__name__, _quoted(value.value)
-    return value.kind, repr(value)
+    return value.kind, _quoted(plain(value))
 
 
 def _differ_plain(expected: Any, got: Any, tolerance: Tolerance) -> Difference | None:

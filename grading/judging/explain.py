@@ -15,6 +15,7 @@ from grading.judging.compare import Difference
 from grading.judging.evidence import Evidence, unknown_inside
 from grading.judging.explaining import (
     arithmetic,
+    containers,
     forms,
     intermediates,
     placed,
@@ -246,6 +247,7 @@ FINDERS: tuple[Callable[[View], Told | None], ...] = (
     _where_wrong,
     _lines,
     _cases,
+    containers.collections,
     _proportions,
     _found("booleans", regions.booleans, sentences.place, enough=12),
     _found("elsewhere", placed.places, sentences.place, weak=True),

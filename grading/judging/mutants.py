@@ -165,7 +165,8 @@ def _operators(node: ast.AST, tree: ast.Module) -> Iterator[Change]:
                 yield "order", ast.BinOp(right, op, left)
         case ast.Compare(left, [op], [right]) if type(op) in OPERATORS:
             yield "operator", ast.Compare(left, [OPERATORS[type(op)]()], [right])
-            yield "order", ast.Compare(right, [op], [left])
+            if not isinstance(op, ast.Eq | ast.NotEq):
+                yield "order", ast.Compare(right, [op], [left])
         case ast.BoolOp(op, values):
             yield "operator", ast.BoolOp(OPERATORS[type(op)](), values)
         case ast.UnaryOp(ast.Invert() | ast.Not() | ast.USub(), operand):

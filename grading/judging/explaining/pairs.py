@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from grading.judging.compare import Difference, Tolerance
-from grading.judging.evidence import Array, Evidence, Items, Pairs, Plain, Value
+from grading.judging.evidence import Array, Evidence, Items, Pairs, Plain, Value, plain
 from grading.judging.measures import Close
 from grading.judging.trial import Trial
 
@@ -167,8 +167,7 @@ def _inside(value: Value, step: Any) -> Value | None:
         case Items() if type(step) is int and step < len(value.items):
             return value.items[step]
         case Pairs():
-            keys = ((k, v) for k, v in value.items if isinstance(k, Plain))
-            return next((v for k, v in keys if repr(k.value) == step), None)
+            return next((v for k, v in value.items if repr(plain(k)) == step), None)
     return None
 
 

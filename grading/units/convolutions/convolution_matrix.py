@@ -176,7 +176,6 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(diagonal_by_diagonal, by_offsets, what_it_does_to_unit_vectors),
-    equivalent={"`0 == taps % 2` for `taps % 2 == 0`": "the same comparison"},
     properties=(
         Property(
             "the-same-along-diagonals",

@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from grading.course.unit import load_exercise, load_unit, unit_slugs
+from grading.judging.evidence import value_of
+from grading.judging.explaining import containers
 from grading.judging.judge import judge
 from grading.judging.trial import trial
+from grading.kernel import encode
 
 ATTEND, LAYER, SPLIT = (
     f"attention/{topic}" for topic in ("scaled_dot_product", "attention_layer", "split_heads")
@@ -157,3 +160,29 @@ def test_no_value_makes_looking_for_a_reason_fail(n):
         return  # its answers are no functions, or run for minutes
     for value in ODD[n % 4 :: 4]:
         assert judge(exercise, 1, trial(exercise, 1).run(lambda *i, v=value, **m: v)).message
+
+
+# --- containers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("want", "have", "key"),
+    [
+        ({"a": 1, "b": 2}, {}, "empty"),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 1}, "values low"),
+        ({"a": 1, "b": 2}, {"a": 3, "b": 2}, "values high"),
+        ({"a": 1, "b": 2}, {"a": 1}, "keys missing"),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}, "keys extra"),
+        ({"a": 2, "b": 2}, {"a": 1}, "less"),
+        ({(1, 2): 1}, {(1,): 1}, "keys shorter"),
+        ({(1, 2): 1}, {(1,): 1, (1, 2, 3): 1}, "keys uneven"),
+        (["a", "b", "b"], ["a", "b"], "items missing"),
+        (["a", "b"], ["a", "b", "b"], "items repeated"),
+        (["a", "b"], ["a", "c", "b"], "items extra"),
+    ],
+)
+def test_what_holds_of_collections(want, have, key):
+    found = list(containers._relations(*(value_of(encode(x, [999])) for x in (want, have))))
+    assert key in found
+    other = list(containers._relations(*(value_of(encode(x, [999])) for x in (want, {"z": 9}))))
+    assert key not in other
