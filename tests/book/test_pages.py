@@ -36,6 +36,7 @@ def pages() -> list[str]:
 class Visit:
     """What the visits to a page in one colour scheme saw, on each screen where they may differ."""
 
+    at_first: list[str] = field(default_factory=list)  # requests before the reader scrolls
     requests: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     overflow: dict[str, int] = field(default_factory=dict)
@@ -69,6 +70,8 @@ def _visit(browser, path: Path, scheme: str, axe: str) -> Visit:
         page.on("console", lambda message: note(visit, message))
         page.on("pageerror", lambda error: visit.messages.append(str(error)))
         page.goto(path.as_uri(), wait_until="load")
+        visit.at_first = visit.at_first or list(visit.requests)
+        page.evaluate(ALL_IMAGES)
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
         page.evaluate(SETTLED)
         visit.overflow[screen] = page.evaluate(OVERFLOW)
@@ -99,6 +102,12 @@ SETTLED = """document.fonts.ready.then(() => new Promise(
   .filter(each => each.effect.getComputedTiming().endTime < Infinity)
   .map(each => each.finished)))
 .then(() => null)"""
+
+# Figures that are fetched when the reader comes near.
+ALL_IMAGES = """Promise.all([...document.images].map(image => {
+  image.loading = "eager";
+  return image.decode().catch(() => null);
+})).then(() => null)"""
 
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
 
@@ -186,7 +195,32 @@ class Silent(SimpleHTTPRequestHandler):
 
 @everywhere
 def test_a_page_is_light(visit, page):
-    assert weight(visit(page, "light").requests) < 200_000
+    assert weight(visit(page, "light").at_first) < 200_000
+
+
+@everywhere
+def test_a_whole_page_is_not_heavy_either(visit, page):
+    """What a reader has fetched who went through all figures, photographs among them."""
+    assert weight(visit(page, "light").requests) < 750_000
+
+
+def test_figures_are_fetched_when_the_reader_comes_near(book, browser):
+    context = browser.new_context(offline=True, viewport=SCREENS["phone"])
+    page = context.new_page()
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto((book / "book" / "05_attention.html").as_uri(), wait_until="load")
+    figures = page.evaluate("[...document.images].map(i => [i.src, i.width, i.height])")
+    before = {src for src, _, _ in figures if src in fetched}
+    assert 1 <= len(before) < len(figures)
+    assert all(100 < width <= 360 and height > 50 for _, width, height in figures)  # not yet there
+    page.evaluate(ALL_IMAGES)
+    after = page.evaluate("[...document.images].map(i => [i.src, i.width, i.height])")
+    context.close()
+    assert all(src in fetched for src, _, _ in after)
+    assert all(
+        abs(old[2] - new[2]) <= 1 for old, new in zip(figures, after, strict=True)
+    )  # nothing jumps
 
 
 def weight(requests: list[str]) -> int:

@@ -65,6 +65,7 @@ from course_book import (
     core_path,
     execution,
     exercise_box,
+    figures_on_demand,
     labels,
     maths,
     numbering,
@@ -80,6 +81,7 @@ from course_book import (
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect every part."""
     parts = (alternative_text, core_path, execution, exercise_box, labels, maths, pages)
-    for part in (*parts, numbering, outline, references, slimming, sources, tables):
+    parts += (figures_on_demand, numbering, outline, references, slimming, sources, tables)
+    for part in parts:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
