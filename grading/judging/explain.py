@@ -137,7 +137,8 @@ def _errors_mostly(view: View) -> Told | None:
     first = view.errors[0]
     kind, text = forms.an_error(view.got.cases[first].error, sizes_of(view.at, first))
     where = stops_only_where(view)
-    return kind, f"{text}. {where}." if where else f"{text}."
+    longer = f"{text}. {where}." if where else f"{text}."
+    return kind, longer if len(longer.split()) <= LONGEST else f"{text}."
 
 
 def _found(kind: str, family: Callable, sentence: Callable, enough: int = 5, weak: bool = False):

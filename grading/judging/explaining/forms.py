@@ -107,8 +107,8 @@ def other_shape(view: View) -> tuple[str, str] | None:
         told = f"there are {pair.have.ndim} axes instead of {pair.want.ndim}: the shape is {have}"
     else:
         told = f"the shape is {have}"
-    want = in_words(pair.want.shape, {**wanted, **sizes})
-    return "shape", f"On {view.says(pair.case)}, {told}, expected {want}."
+    want = ", ".join(f"{n} ({word})" for word, n in zip(pair.axes, pair.want.shape, strict=True))
+    return "shape", f"On {view.says(pair.case)}, {told}, expected ({want})."
 
 
 def an_error(error: Raised, sizes: dict[str, int]) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from grading.judging.explaining.sizes import input_axes, sizes_of
 Inputs = Mapping[str, Any]
 Change = Callable[[Inputs], Inputs | None]  # None where the change is none, or cannot be made
 SLOW = 30.0  # seconds of CPU an exercise may take: its answer is not run again and again
-RUNS = 600  # at most, on the first case
+RUNS = 350  # at most, on the first case
 LARGE = 30_000  # numbers that the inputs of a case hold together
 
 

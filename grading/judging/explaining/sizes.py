@@ -82,7 +82,7 @@ def zip_words(words: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[tuple[
 def named(size: int, sizes: Mapping[str, int]) -> str:
     """A size with all words that it may stand for: "5 (q_seq)"."""
     words = [word for word, value in sizes.items() if value == size]
-    return f"{size} ({' or '.join(words[:3])})" if words and size > 1 else str(size)
+    return f"{size} ({' or '.join(words[:2])})" if words and size > 1 else str(size)
 
 
 def in_words(shape: tuple[int, ...], sizes: Mapping[str, int]) -> str:
