@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from grading.judging.compare import describe, raised
-from grading.judging.evidence import Array, Items, Outcome, Plain, Raised, Value
+from grading.judging.evidence import Array, Items, Other, Outcome, Plain, Raised, Value
 from grading.judging.explaining.pairs import View
 from grading.judging.explaining.sizes import in_words, named, sizes_of
 
@@ -38,6 +38,9 @@ def held_inside(view: View) -> tuple[str, str] | None:
     ):
         text = "Nothing came back, and a result is expected: without a `return`, that is None."
         return "nothing", text
+    if all(got.error is None and _holds_function(got.output) for got in gots):
+        text = "A function came back instead of its result: the brackets of a call are missing."
+        return "not called", text
     if not all(isinstance(got.output, Items) for got in gots):
         return None
     for n in range(min(len(got.output.items) for got in gots)):
@@ -45,6 +48,18 @@ def held_inside(view: View) -> tuple[str, str] | None:
             text = f"The right result is there, as value {n} of {_kind(gots[0].output)}: {LONE}"
             return "held inside", text
     return None
+
+
+FUNCTIONS = ("function", "method", "builtin_function_or_method", "method-wrapper")
+
+
+def _holds_function(value: Value | None) -> bool:
+    match value:
+        case Items():
+            return any(map(_holds_function, value.items))
+        case Other():
+            return value.type in FUNCTIONS
+    return False
 
 
 LONE = "return it alone."

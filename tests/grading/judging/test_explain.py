@@ -94,6 +94,11 @@ def test_a_value_of_an_unknown_type_is_not_called_random():
     assert "another result" not in said.message
 
 
+def test_a_function_that_was_not_called_is_told():
+    said = said_of(ATTEND, lambda q, k, v, mask=None: v.sum)
+    assert "the brackets of a call are missing" in said.message
+
+
 def test_a_random_answer_is_told_so_before_any_property():
     said = said_of(ATTEND, lambda q, k, v, mask=None: torch.randn_like(q))
     assert "The same inputs gave another result" in said.message
