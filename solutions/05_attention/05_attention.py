@@ -33,7 +33,6 @@ _ = torch.manual_seed(0)  # the demonstrations show the same numbers each time
 torch.set_num_threads(1)  # a second one costs more than it does on tensors this small
 torch.set_printoptions(precision=2, sci_mode=False)
 
-# %% tags=["demo"]
 # %% [markdown]
 # ## 1. Attention weights
 #
@@ -57,9 +56,9 @@ torch.set_printoptions(precision=2, sci_mode=False)
 # 0: hide once more, afterwards.
 #
 # </details>
+
 # %% exercise="attention/attention_weights"
 from reference_impl.decoder.attention import attention_weights
-from reference_impl.figures.grids import draw_grid, draw_mask
 
 # %% [markdown]
 # The token *bank* asks three tokens. See what happens to its weights as its query grows: the
@@ -186,6 +185,8 @@ from reference_impl.decoder.attention import padding_mask
 
 # %% tags=["demo"]
 with demonstration():
+    from reference_impl.figures.grids import draw_mask
+
     together = causal_mask(4) & padding_mask(torch.tensor([4, 2]), kv_seq=4)  # batch 1 q_seq kv_seq
     figure, panels = plt.subplots(1, 2, figsize=(6, 2.6), layout="constrained")
     for panel, mask, tokens in zip(panels, together[:, 0], ("abcd", "ab--"), strict=True):
@@ -487,6 +488,8 @@ with demonstration():
 
 # %% tags=["demo"]
 with demonstration():
+    from reference_impl.figures.grids import draw_grid
+
     figure, panels = plt.subplots(1, 3, figsize=(7, 5), sharey=True, layout="constrained")
     for panel, ((asks, seen), text) in zip(panels, READINGS.items(), strict=True):
         shares, _ = read_sentence(text, asks, seen)
