@@ -343,8 +343,15 @@ with demonstration():
 # the loss no longer fell. The table says how many per cent they got wrong of the images they
 # trained on, and of new images. Exactly one study shows **degradation**. Which? The table is drawn
 # for you: others have another one.
+#
+# <details><summary>Hint</summary>
+#
+# Read the two errors apart. What does a network that overfits get wrong, and what not? What has to
+# happen to the *training* error as layers are added?
+#
+# </details>
 
-# %%
+# %% tags=["demo"]
 print(question("convolutions/depth_study")["table"])
 
 
