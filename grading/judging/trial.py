@@ -13,7 +13,7 @@ from grading.course.examples import with_examples
 from grading.course.exercise import Case, Decision, Exercise, Misconception
 from grading.course.sources import compile_answer, solution_of, wrong_answer, wrong_source
 from grading.judging.compare import Difference, Tolerance, same_words
-from grading.judging.evidence import Evidence, Outcome, parse
+from grading.judging.evidence import Evidence, Outcome, Raised, parse
 from grading.judging.measures import Choice, Close, Measure
 
 REQUEST_BYTES = 256 * 2**20
@@ -148,14 +148,32 @@ class Trial:
         """Whether two answers agree on case i.
 
         The same mistake written with einsum raises another error than with matmul: the wording
-        counts only where errors are all there is to compare.
+        counts only where errors are all there is to compare, and not where both raise themselves
+        what the docstring promises: in which words is theirs to choose.
         """
         if bool(got.error) != bool(other.error) or got.mutated != other.mutated:
             return False
         if got.error and other.error:
-            return telling or same_words(got.error, other.error)
+            return (
+                telling
+                or self._promised(got.error, other.error)
+                or same_words(got.error, other.error)
+            )
         case = self.cases[i]
         return self.measure(i).alike(case.inputs, other, got, case.axes)
+
+    def _promised(self, *errors: Raised) -> bool:
+        """Whether all are raised by the answer itself, with a type that is right on some case.
+
+        A line that is not known is taken for such a one.
+        """
+        own = [(e.line or "raise").startswith("raise") for e in errors]
+        return all(own) and all(e.type in self._promises for e in errors)
+
+    @cached_property
+    def _promises(self) -> set[str]:
+        wanted = [self.expected(i) for i in range(len(self.cases))]
+        return {outcome.error.type for outcome in wanted if outcome and outcome.error}
 
 
 @lru_cache(maxsize=512)

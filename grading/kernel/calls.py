@@ -68,18 +68,19 @@ def _run_case(drive, answer, case, request, budget) -> dict[str, Any]:
 
 
 def _describe(error: BaseException) -> dict[str, Any]:
-    """Type and its bases, message and the learner's own last line; never the grader's frames."""
-    ours = str(Path(__file__).parent)
+    """Type and its bases, message and the learner's own last line; never the course's frames."""
+    ours, course = str(Path(__file__).parent), str(Path(__file__).parents[1])
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(ours) and "site-packages" not in frame.filename
     ]
+    line = frames[-1].line if frames and not frames[-1].filename.startswith(course) else None
     return {
         "type": type(error).__name__,
         "bases": [base.__name__ for base in type(error).__mro__[1:-1]][:10],
         "message": str(error)[:500],
-        "line": frames[-1].line if frames else None,
+        "line": line,
         "function": frames[-1].name if frames else None,
     }
 

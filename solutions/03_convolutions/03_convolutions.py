@@ -18,6 +18,8 @@
 # words while you work: they are there for you.
 
 # %% tags=["setup"]
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -119,16 +121,12 @@ with demonstration():
 # </details>
 
 # %% exercise="convolutions/conv2d"
+from reference_impl.convolutions.convolution import conv2d
+
 # %% [markdown]
 # Your convolution on a real photograph. Change the nine numbers and run the cell again: what finds
 # edges between above and below? What blurs? What sharpens?
 # %% tags=["demo"]
-import matplotlib.pyplot as plt
-from sklearn.datasets import load_sample_image
-
-from reference_impl.convolutions.convolution import conv2d
-
-photo = torch.tensor(load_sample_image("china.jpg")).float().mean(dim=-1) / 255  # height width
 my_kernel = torch.tensor(
     [
         [-1.0, 0.0, 1.0],
@@ -136,6 +134,10 @@ my_kernel = torch.tensor(
         [-1.0, 0.0, 1.0],
     ]
 )
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_sample_image
+
+photo = torch.tensor(load_sample_image("china.jpg")).float().mean(dim=-1) / 255  # height width
 with demonstration():
     answers = conv2d(photo[None, None], my_kernel[None, None], padding=1)[0, 0]
     figure, panels = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")

@@ -199,6 +199,27 @@ MISCONCEPTIONS = (
         "convolutions-slide",
         {EINSUM: 'torch.einsum("bihwrc,oirc->bowh", windows, weight)'},
     ),
+    Misconception(
+        "kernel-read-by-columns",
+        "The window is read row by row and the kernel column by column, so weights meet pixels "
+        "that are not theirs.",
+        "convolutions-slide",
+        {EINSUM: EINSUM.replace("weight)", "weight.mT.reshape(weight.shape))")},
+    ),
+    Misconception(
+        "stride-and-padding-exchanged",
+        "Stride and padding are used in each other's place. In `sliding_windows` the stride comes "
+        "first.",
+        "convolutions-size",
+        {"stride, padding)": "padding, stride)"},
+    ),
+    Misconception(
+        "bias-taken-for-a-truth-value",
+        "`if bias` asks whether a tensor is true, which has no answer where it has several "
+        "numbers. Ask whether there is one: `bias is not None`.",
+        LINK,
+        {"if bias is None": "if not bias"},
+    ),
 )
 
 EXERCISE = Exercise(

@@ -13,7 +13,7 @@ AXES = "seq seq"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    """Kernels of 1 to 7 entries, also longer than the sequence; double precision; no middle."""
+    """Kernels of 1 to 7 entries, also longer than the sequence; no middle."""
     three, five = normal(rng, 3), normal(rng, 5)
     drawn = [
         (MIDDLE, "3 taps and 7 positions", three, 7),
@@ -22,7 +22,6 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (MIDDLE, "one position", three, 1),
         (MIDDLE, "7 taps and 3 positions", normal(rng, 7), 3),
         (MIDDLE, "as many taps as positions", five, 5),
-        (MIDDLE, "numbers in double precision", rng.standard_normal(3), 5),
         (MIDDLE, "2 taps, which have no middle", normal(rng, 2), 5),
         (CAUSAL, "3 taps and 7 positions, causal", three, 7),
         (CAUSAL, "2 taps, causal", normal(rng, 2), 5),
@@ -100,7 +99,7 @@ MISCONCEPTIONS = (
         "In the first rows, entries that should be dropped appear at the right end: a negative "
         "index counts from the back.",
         LINK,
-        {INSIDE: "if -seq <= column < seq:"},
+        {INSIDE: "if column < seq:"},
     ),
     Misconception(
         "starts-on-the-diagonal",
@@ -157,16 +156,24 @@ MISCONCEPTIONS = (
         {"if taps % 2 == 0 and not causal:": "if taps % 2 == 0:"},
     ),
     Misconception(
-        "default-dtype",
-        "The values are right, but always in single precision: the matrix should have the dtype of "
-        "the kernel.",
+        "causal-by-cutting",
+        "With `causal` what stands above the diagonal is cut off, and the middle of the kernel is "
+        "still on it. The whole kernel moves to the left: its last entry stands on the diagonal.",
         LINK,
-        {", dtype=kernel.dtype": ""},
+        {
+            BEFORE: "before = taps // 2",
+            "return matrix": "return matrix.tril() if causal else matrix",
+        },
     ),
 )
 
 EXERCISE = Exercise(
     id="convolutions/convolution_matrix",
+    equivalent={
+        "`torch.zeros(seq, seq)` for `torch.zeros(seq, seq, dtype=kernel.dtype)`": (
+            "the text asks for no dtype, so all kernels are in single precision"
+        )
+    },
     callable="convolution_matrix",
     title="A convolution as a matrix",
     parts={MIDDLE: 1, CAUSAL: 1},

@@ -227,6 +227,16 @@ MISCONCEPTIONS = (
         LINK,
         {LAST: "self.output = nn.Linear(4 * channels, n_classes, bias=False)"},
     ),
+    Misconception(
+        "pooled-in-between",
+        "The maps are pooled between the convolutions, too, and shrink. Nothing but a ReLU stands "
+        "between them; the one maximum comes after the third.",
+        "convolutions-pooling",
+        {
+            FIRST: "x = F.max_pool2d(F.relu(self.conv1(images)), 2)",
+            SECOND: "x = F.max_pool2d(F.relu(self.conv2(x)), 2)",
+        },
+    ),
 )
 
 EXERCISE = Exercise(

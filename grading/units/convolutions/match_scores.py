@@ -19,12 +19,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
     flat = image.copy()
     flat[:5, :7] = 4  # one grey
     drawn = [
-        ("a patch of 3 by 2", image, patch, ""),
+        ("a patch of 3 by 2", image, patch, "plain"),
         ("a patch of one row", image, normal(rng, 1, 5), ""),
         ("a patch as large as the image", image, normal(rng, 11, 13), ""),
         ("a piece of the image", image, piece, "piece"),
         ("the same piece, brighter and of half the contrast", image, piece / 2 + 3, "brighter"),
         ("a bright image", image + 20, patch, ""),
+        ("image and patch of little contrast", image / 100, patch / 100, "faint"),
         ("an image with large numbers", 50 * image, patch, ""),
         ("a piece turned into its negative", image, -piece, ""),
         ("an image that is one grey in places", flat, patch, "flat"),
@@ -207,6 +208,14 @@ EXERCISE = Exercise(
             LINK,
             ("piece", "brighter"),
             lambda piece, brighter: bool(np.allclose(piece, brighter, atol=1e-3)),
+        ),
+        Property(
+            "contrast-does-not-count",
+            "Image and patch lost nearly all their contrast, both alike, and the scores changed. "
+            "Look at what the product is divided by: the two lengths, and nothing beside them.",
+            LINK,
+            ("plain", "faint"),
+            lambda plain, faint: bool(np.allclose(plain, faint, atol=5e-4)),
         ),
         Property(
             "between-minus-1-and-1",

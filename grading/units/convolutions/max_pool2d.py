@@ -167,6 +167,20 @@ MISCONCEPTIONS = (
         LINK,
         {"if padding > kernel // 2:": "if False:"},
     ),
+    Misconception(
+        "padding-below-the-kernel-accepted",
+        "Padding above half the window, but below the whole of it, is let through. A window at the "
+        "rim could then lie in the padding alone.",
+        LINK,
+        {"if padding > kernel // 2:": "if padding >= kernel:"},
+    ),
+    Misconception(
+        "half-the-window-refused",
+        "Padding of exactly half the window is refused here. It is allowed: every window still has "
+        "a pixel of the image.",
+        LINK,
+        {"if padding > kernel // 2:": "if padding >= kernel / 2:"},
+    ),
 )
 
 EXERCISE = Exercise(

@@ -8,7 +8,7 @@ from grading.course.exercise import Case, Exercise, Misconception, Property
 
 PLAIN, REFUSED = "sizes", "windows that do not fit"
 LINK = "convolutions-size"
-NAMES = {1: "bare", 2: "padded", 5: "stride 4", 6: "one pixel more", 8: "as large"}
+NAMES = {1: "bare", 2: "padded", 5: "stride 4", 6: "one pixel more", 9: "as large"}
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -23,6 +23,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (PLAIN, n, 3, 4, 2),
         (PLAIN, n + 1, 3, 4, 2),
         (PLAIN, n + 2, 3, 4, 2),
+        (PLAIN, n + 3, 3, 4, 2),  # with the three above: every remainder
         (PLAIN, n, n, 1, 0),
         (PLAIN, n, n, 3, 0),
         (PLAIN, 1, 1, 1, 0),
@@ -157,6 +158,13 @@ MISCONCEPTIONS = (
         "ValueError for both.",
         LINK,
         {"if stride < 1 or padding < 0:": "if False:"},
+    ),
+    Misconception(
+        "rounded-to-the-nearest",
+        "Where the stride does not come out even, this rounds to the nearest whole number, and at "
+        "times counts a window that sticks out. Round down.",
+        LINK,
+        {RESULT: "return round((size + 2 * padding - kernel) / stride) + 1"},
     ),
 )
 

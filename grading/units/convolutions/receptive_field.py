@@ -130,6 +130,16 @@ MISCONCEPTIONS = (
         LINK,
         {GROW: "size = size * stride + kernel - 1", STEP: "pass"},
     ),
+    Misconception(
+        "padding-taken-off-the-kernel",
+        "The padding is taken off the kernel. It decides where a unit lies, and not how much it "
+        "sees.",
+        LINK,
+        {
+            "stride, _ in layers": "stride, padding in layers",
+            GROW: "size += (kernel - 1 - 2 * padding) * step",
+        },
+    ),
 )
 
 EXERCISE = Exercise(

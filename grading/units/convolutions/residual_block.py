@@ -101,6 +101,7 @@ HIDDEN = "hidden = F.relu(conv2d(x, weight1, stride=stride, padding=1))"
 CHANGE = "change = conv2d(hidden, weight2, padding=1)"
 SHORT = "shortcut = x if projection is None else conv2d(x, projection, stride=stride)"
 SUM = "return F.relu(shortcut + change)"
+PROJECTED = "conv2d(x, projection, stride=stride)"
 
 MISCONCEPTIONS = (
     Misconception(
@@ -205,6 +206,35 @@ MISCONCEPTIONS = (
             "conv2d(x, weight1,": "conv2d(x, weight2,",
             "conv2d(hidden, weight2,": "conv2d(hidden, weight1,",
         },
+    ),
+    Misconception(
+        "relu-before-the-convolutions",
+        "A ReLU stands before each convolution and none after the sum, as in the later "
+        "pre-activation block. Here x goes into the first convolution as it is, and a ReLU comes last.",
+        LINK,
+        {
+            HIDDEN: HIDDEN.replace("conv2d(x,", "conv2d(F.relu(x),"),
+            SUM: "return shortcut + change",
+        },
+    ),
+    Misconception(
+        "relu-on-the-projection",
+        "The projected x goes through a ReLU of its own before the sum. The only ReLU on that way "
+        "comes after the sum.",
+        LINK,
+        {
+            SHORT: SHORT.replace(
+                "conv2d(x, projection, stride=stride)",
+                "F.relu(conv2d(x, projection, stride=stride))",
+            )
+        },
+    ),
+    Misconception(
+        "projection-padded",
+        "The projection has padding here. A window of one pixel needs none: with it, the shortcut "
+        "comes out larger than what it is added to.",
+        LINK,
+        {SHORT: SHORT.replace("stride=stride)", "stride=stride, padding=1)")},
     ),
 )
 

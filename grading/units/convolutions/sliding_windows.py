@@ -98,6 +98,7 @@ def by_strides(x, kernel, stride=1, padding=0, fill=0.0):
 
 PAD = "x = F.pad(x, (padding, padding, padding, padding), value=fill)"
 SLIDE = "return x.unfold(2, kernel[0], stride).unfold(3, kernel[1], stride)"
+PLACES = SLIDE.replace("return", "rows, columns =") + ".shape[2:4]"
 
 MISCONCEPTIONS = (
     Misconception(
@@ -185,6 +186,26 @@ MISCONCEPTIONS = (
         "`output_size` raises it where you ask it for both axes.",
         "convolutions-size",
         {"output_size(size, length, stride, padding)  # raises": "pass  # raises"},
+    ),
+    Misconception(
+        "places-one-pixel-apart",
+        "There are as many windows as there should be, but they lie one pixel apart. Window i "
+        "begins at pixel i times the stride.",
+        "convolutions-size",
+        {
+            SLIDE: PLACES
+            + "\n    return x.unfold(2, kernel[0], 1).unfold(3, kernel[1], 1)[:, :, :rows, :columns]"
+        },
+    ),
+    Misconception(
+        "unfold-read-in-another-order",
+        "The pixels are there, in another order: `F.unfold` has the pixels of a window on the "
+        "axis before the places. Reshape to that order first, and move the axes then.",
+        LINK,
+        {
+            SLIDE: PLACES + "\n    flat = F.unfold(x, kernel, stride=stride)"
+            "\n    return flat.reshape(*x.shape[:2], rows, columns, *kernel)"
+        },
     ),
 )
 

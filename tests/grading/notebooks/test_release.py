@@ -1,5 +1,6 @@
 """The learners' notebooks are generated, current, and hold no answers."""
 
+import ast
 import json
 import re
 import sys
@@ -49,6 +50,27 @@ def test_no_answer_and_no_other_file_reaches_the_learner(slug, released):
         answer = body.split("### BEGIN SOLUTION")[1].split("### END SOLUTION")[0].strip()
         assert answer not in gap
         assert "raise NotImplementedError()" in gap
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_no_demonstration_takes_the_place_of_an_answer(slug, released):
+    answers = {exercise.callable for exercise in load_unit(slug).exercises}
+    for cell in nbformat.reads(released[slug].read_text(), as_version=4).cells:
+        if cell.cell_type == "code" and "nbgrader" not in cell.metadata:
+            nodes = ast.walk(ast.parse(cell.source))
+            imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+            names = {alias.asname or alias.name for node in imports for alias in node.names}
+            assert not names & answers, "would no longer be the learner's"
+
+
+@pytest.mark.parametrize("slug", unit_slugs())
+def test_every_gap_can_be_run_after_the_setup(slug, released):
+    names = {}
+    for cell in nbformat.reads(released[slug].read_text(), as_version=4).cells:
+        gap = cell.metadata.get("nbgrader", {}).get("solution")
+        setup = "setup" in cell.metadata.get("tags", []) and "ready(" not in cell.source
+        if cell.cell_type == "code" and (gap or setup):
+            exec(compile(cell.source, f"<{slug}>", "exec"), names)
 
 
 @pytest.mark.parametrize("slug", unit_slugs())

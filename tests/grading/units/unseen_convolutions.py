@@ -528,7 +528,7 @@ def convolution_matrix(kernel, seq, causal=False):
                 matrix[i, i - taps // 2 + t] = kernel[t]
     return matrix.tril() if causal else matrix
 """,
-        "causal by cutting the upper triangle off: the middle entry, not the last, is on the diagonal",
+        "causal by cutting the upper triangle off: the middle entry stays on the diagonal",
     ),
     (
         "convolution_matrix",
