@@ -21,6 +21,7 @@
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from grading import check, demonstration, question
 torch.set_num_threads(1)  # small tensors gain nothing from more
 _ = torch.manual_seed(0)  # the demonstrations show the same numbers each time
 torch.set_printoptions(precision=3, sci_mode=False)
+Tokens = Sequence[int]  # ids from 0 to vocab_size - 1
 
 # %% [markdown]
 # ## 1. Count the runs of n tokens

@@ -210,7 +210,8 @@ MISCONCEPTIONS = (
     Misconception(
         "relu-before-the-convolutions",
         "A ReLU stands before each convolution and none after the sum, as in the later "
-        "pre-activation block. Here x goes into the first convolution as it is, and a ReLU comes last.",
+        "pre-activation block. Here x goes into the first convolution as it is, and a ReLU comes "
+        "last.",
         LINK,
         {
             HIDDEN: HIDDEN.replace("conv2d(x,", "conv2d(F.relu(x),"),

@@ -193,8 +193,8 @@ MISCONCEPTIONS = (
         "begins at pixel i times the stride.",
         "convolutions-size",
         {
-            SLIDE: PLACES
-            + "\n    return x.unfold(2, kernel[0], 1).unfold(3, kernel[1], 1)[:, :, :rows, :columns]"
+            SLIDE: PLACES + "\n    x = x.unfold(2, kernel[0], 1).unfold(3, kernel[1], 1)"
+            "\n    return x[:, :, :rows, :columns]"
         },
     ),
     Misconception(

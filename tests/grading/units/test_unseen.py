@@ -1,6 +1,7 @@
 """Answers that were written from the learner's notebook before the judge saw them: unseen_*.py.
 
-Each file has `WRONG` and `RIGHT`: lists of (topic, source text or function, what is wrong or odd).
+Each file has `WRONG` and `RIGHT`: lists of (topic, source text or function, what is wrong or odd);
+a function may say by its name what is wrong.
 A text stands where the right answers to the exercises that it depends on stand; that of a decision
 also has `np`, `shown`, the question, and `right`, the choice of somebody who sees it.
 """
@@ -27,7 +28,11 @@ def entries(path, kind):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return getattr(module, kind)
+    found = getattr(module, kind)
+    return [
+        (topic.split("/")[-1], *(rest if rest[1:] else (*rest, rest[0].__name__)))
+        for topic, *rest in found
+    ]
 
 
 UNITS = {path.stem.removeprefix("unseen_"): path for path in sorted(HERE.glob("unseen_*.py"))}
