@@ -174,11 +174,13 @@ class Question:
     shown  what the learner gets to see, by name: arrays, text, numbers. Nothing that gives it away.
     right  the right choice or number
     wrong  what each misconception of the decision would choose, by its name
+    also   further choices that show a misconception, by its name
     """
 
     shown: Mapping[str, Any]
     right: Any
     wrong: Mapping[str, Any]
+    also: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,9 +205,9 @@ class Decision(Exercise):
         """The question of a learner's seed."""
         question = self.draw_question(np.random.default_rng([seed, *self.id.encode()]))
         names = {misconception.name for misconception in self.misconceptions}
-        if set(question.wrong) != names:
+        if set(question.wrong) != names or not set(question.also) <= names:
             raise CourseError(
-                f"{self.id}: wrong answers {sorted(question.wrong)}, "
+                f"{self.id}: wrong answers {sorted({*question.wrong, *question.also})}, "
                 f"misconceptions {sorted(names)}."
             )
         return question

@@ -47,11 +47,27 @@ def diagnose(at: Trial, got: Evidence, shown: Mapping[str, tuple[str, ...]]) -> 
             before = f"This piece only inherits it from `{exercise.callable}`: "
             return Diagnosis((m.name,), m.message, m.link, before, exercise.callable, sure=True)
     for m in at.exercise.misconceptions:
-        if at.behaves_like(got, m.name, lambda m=m: at.wrong(m)):
+        if at.behaves_like(got, m.name, lambda m=m: at.wrong(m)) or _chosen_too(at, got, m):
             return Diagnosis((m.name,), m.message, m.link)
     if not at.telling(got):  # errors alone are too little to blame anything further away
         return None
-    return _made_again(at, got, earlier, shown)
+    return _guarded(at, got) or _made_again(at, got, earlier, shown)
+
+
+def _chosen_too(at: Trial, got: Evidence, m: Misconception) -> bool:
+    """Whether it is one of the further choices that show a misconception."""
+    return any(
+        at.behaves_like(got, f"{m.name} {n}", lambda choice=choice: lambda: choice)
+        for n, choice in enumerate(at.also_wrong(m), 1)
+    )
+
+
+def _guarded(at: Trial, got: Evidence) -> Diagnosis | None:
+    """A misconception of an answer that rightly refuses more than the known one does."""
+    for m in at.exercise.misconceptions:
+        if at.behaves_like(got, m.name, lambda m=m: at.wrong(m), guarded=True):
+            return Diagnosis((m.name,), m.message, m.link)
+    return None
 
 
 def _made_again(at: Trial, got: Evidence, earlier, shown) -> Diagnosis | None:

@@ -135,7 +135,9 @@ def _errors_mostly(view: View) -> Told | None:
     if 2 * len(view.errors) <= len(view.wrong_cases):
         return None
     first = view.errors[0]
-    kind, text = forms.an_error(view.got.cases[first].error, sizes_of(view.at, first))
+    kind, text = forms.refused(view, first) or forms.an_error(
+        view.got.cases[first].error, sizes_of(view.at, first)
+    )
     where = stops_only_where(view)
     longer = f"{text}. {where}." if where else f"{text}."
     return kind, longer if len(longer.split()) <= LONGEST else f"{text}."
@@ -247,6 +249,7 @@ FINDERS: tuple[Callable[[View], Told | None], ...] = (
     _sums,
     _where_wrong,
     _lines,
+    containers.strange_items,
     _cases,
     containers.collections,
     _proportions,

@@ -10,7 +10,7 @@ from typing import Any
 
 from grading import kernel
 from grading.course.examples import with_examples
-from grading.course.exercise import Case, Decision, Exercise, Misconception
+from grading.course.exercise import Case, Decision, Exercise, Misconception, Question
 from grading.course.sources import compile_answer, solution_of, wrong_answer, wrong_source
 from grading.judging.compare import Difference, Tolerance, same_words
 from grading.judging.evidence import Evidence, Outcome, Raised, parse
@@ -86,8 +86,7 @@ class Trial:
     def solution(self) -> Callable:
         """The course's own answer."""
         if isinstance(self.exercise, Decision):
-            right = self.exercise.question(self.seed).right
-            return lambda: right
+            return lambda: self.question.right
         return solution_of(self.exercise)
 
     def wrong(self, *misconceptions: Misconception) -> Callable | None:
@@ -95,9 +94,19 @@ class Trial:
         if isinstance(self.exercise, Decision):
             if len(misconceptions) > 1:
                 return None
-            chosen = self.exercise.question(self.seed).wrong[misconceptions[0].name]
-            return lambda: chosen
+            return lambda: self.question.wrong[misconceptions[0].name]
         return wrong_answer(self.exercise, *misconceptions)
+
+    def also_wrong(self, misconception: Misconception) -> tuple[Any, ...]:
+        """Further choices in a decision that show a misconception."""
+        if not isinstance(self.exercise, Decision):
+            return ()
+        return tuple(self.question.also.get(misconception.name, ()))
+
+    @cached_property
+    def question(self) -> Question:
+        """What a decision is about, drawn once: that may take training runs."""
+        return self.exercise.question(self.seed)
 
     def inheriting(self, earlier: Exercise, misconception: Misconception) -> Callable:
         """The right answer on top of an earlier one that shows a misconception."""
@@ -126,16 +135,23 @@ class Trial:
 
     # --- answers that are known to be wrong ------------------------------------------------------
 
-    def behaves_like(self, got: Evidence, name: str, answer: Callable[[], Any]) -> bool:
+    def behaves_like(
+        self, got: Evidence, name: str, answer: Callable[[], Any], guarded: bool = False
+    ) -> bool:
         """Whether an answer gives this evidence; it runs no further than the first difference.
 
         Cases on which the evidence is wrong come first: they tell the candidates apart.
+
+        guarded  leave out where the evidence rightly refuses: whether somebody guards against an
+                 edge has nothing to do with a mistake that they make elsewhere
         """
         wrong = self.differences(got)
         if not any(wrong):
             return False
         telling = self.telling(got)
         for i in sorted(range(len(self.cases)), key=lambda i: wrong[i] is None):
+            if guarded and not wrong[i] and got.cases[i].error:
+                continue
             if not self._alike(i, got.cases[i], self.known(name, answer, i), telling):
                 return False
         return True
@@ -156,13 +172,13 @@ class Trial:
         if got.error and other.error:
             return (
                 telling
-                or self._promised(got.error, other.error)
+                or self.promised(got.error, other.error)
                 or same_words(got.error, other.error)
             )
         case = self.cases[i]
         return self.measure(i).alike(case.inputs, other, got, case.axes)
 
-    def _promised(self, *errors: Raised) -> bool:
+    def promised(self, *errors: Raised) -> bool:
         """Whether all are raised by the answer itself, with a type that is right on some case.
 
         A line that is not known is taken for such a one.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,7 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "their absolute values": np.abs,
     "1 minus them": lambda x: 1 - x,
     "rounded": np.round,
+    **{f"rounded to {n} decimals": partial(np.round, decimals=n) for n in (1, 2, 3, 4)},
     "rounded down": np.floor,
     "cut off at 0 from below": lambda x: np.maximum(x, 0),
 }
@@ -49,6 +51,9 @@ def functions(pair: Pair) -> Iterator[Key]:
 def _along_axes(pair: Pair) -> Iterator[Key]:
     want, have = pair.want, pair.have
     for i, word in enumerate(pair.axes):
+        size = np.sqrt((want * want).sum(i, keepdims=True))
+        if pair.same(want / _not_0(size), have):
+            yield "unit length", word
         if want.shape[i] < 2:
             continue
         made = {
@@ -57,14 +62,17 @@ def _along_axes(pair: Pair) -> Iterator[Key]:
             "sums": np.broadcast_to(want.sum(i, keepdims=True), want.shape),
             "softmax": _softmax(want, i),
             "centred": want - want.mean(i, keepdims=True),
-            "normalised": want
-            / np.where(want.sum(i, keepdims=True) == 0, np.nan, want.sum(i, keepdims=True)),
+            "normalised": want / _not_0(want.sum(i, keepdims=True)),
         }
         if _one_hot(have, i) and not _one_hot(want, i):
             yield "one-hot", word
         for name, value in made.items():
             if pair.same(value, have):
                 yield name, word
+
+
+def _not_0(x: np.ndarray) -> np.ndarray:
+    return np.where(x == 0, np.nan, x)
 
 
 def _one_hot(x: np.ndarray, axis: int) -> bool:

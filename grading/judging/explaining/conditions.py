@@ -143,8 +143,11 @@ def _of_array(name: str, value: np.ndarray) -> Iterator[Found]:
         yield _found(value.all(), f"where {name} is True everywhere", f"where {name} has a False")
     elif value.size:
         yield _found((value == 0).any(), f"where {name} holds a 0", f"where {name} holds no 0")
-        negative = (value < 0).any()
-        yield _found(negative, f"where {name} goes below 0", f"where {name} never goes below 0")
+        nothing = not value.any()
+        yield _found(nothing, f"where {name} is 0 everywhere", f"where {name} is not 0 everywhere")
+        if value.size >= LEAST and not nothing:  # few numbers are all positive by chance
+            negative = (value < 0).any()
+            yield _found(negative, f"where {name} goes below 0", f"where {name} never goes below 0")
         again = len(np.unique(value)) < value.size
         yield _found(again, f"where {name} repeats a number", f"where {name} repeats no number")
     yield _found(

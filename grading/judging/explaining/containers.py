@@ -52,6 +52,28 @@ def collections(view: View) -> tuple[str, str] | None:
     return "collection", condition + (text[0].lower() + text[1:] if condition else text)
 
 
+def strange_items(view: View) -> tuple[str, str] | None:
+    """An item that keys hold on every wrong case that ends without an error, and no right key."""
+    cases = [i for i in view.wrong_cases if not view.got.cases[i].error]
+    strange: set[str] | None = None
+    for i in cases:
+        expected = view.at.expected(i)
+        if expected is None or expected.error:
+            return None
+        here = _inside_keys(view.got.cases[i].output) - _inside_keys(expected.output)
+        strange = here if strange is None else strange & here
+    if not strange:
+        return None
+    item = min(strange, key=lambda name: (len(name), name))
+    return "collection", f"Some of your keys hold {item}, which is in no key that is wanted."
+
+
+def _inside_keys(value: Value) -> set[str]:
+    """What the keys of a dict hold, where they hold something."""
+    keys = [key for key, _ in value.items] if isinstance(value, Pairs) else []
+    return {_name(item) for key in keys if isinstance(key, Items) for item in key.items}
+
+
 def _relations(want: Value, have: Value) -> Iterator[Key]:
     match want, have:
         case Pairs(), Pairs():

@@ -126,6 +126,16 @@ def other_shape(view: View) -> tuple[str, str] | None:
     return "shape", f"On {view.says(pair.case)}, {told}, expected ({want})."
 
 
+def refused(view: View, i: int) -> tuple[str, str] | None:
+    """An error of the type that the docstring promises elsewhere, where a result is wanted."""
+    error = view.got.cases[i].error
+    if not view.at.promised(error):
+        return None
+    message = " ".join(error.message.split())[:90]
+    told = f"It raises {error.type} also where a result is wanted, first on {view.says(i)}"
+    return "refused", f"{told}: {message}" if message else told
+
+
 def an_error(error: Raised, sizes: dict[str, int]) -> tuple[str, str]:
     """An error in one line, at the learner's line; sizes that met in it in words."""
     line = f" at `{error.line.strip()[:90]}`" if error.line else ""

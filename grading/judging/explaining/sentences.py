@@ -46,6 +46,8 @@ FUNCTIONS = {
     "out.",
     "softmax": "Your numbers are the right ones after a softmax over {0}: there is one too many.",
     "centred": "Your numbers are the right ones less their mean over {0}.",
+    "unit length": "Your numbers are the right ones divided by their length over {0}, so that all "
+    "lines have length 1.",
     "normalised": "Your numbers are the right ones divided by their sum over {0}, which is not "
     "wanted.",
 }
@@ -59,6 +61,14 @@ REGIONS = {
     "same for every": "Your result is the same all along {0}, where it should differ.",
     "same number": "Your result is {0} everywhere.",
     "same value": "Your result holds one and the same value everywhere in a case.",
+}
+# The same of what has no words for its axes, such as a pair of numbers.
+OF_ITEMS = {
+    "first": "Of what comes back only the first item is right; all others differ.",
+    "last": "Of what comes back only the last item is right; all others differ.",
+    "all but the first": "Of what comes back only the first item is wrong; all others are right.",
+    "all but the last": "Of what comes back only the last item is wrong; all others are right.",
+    "same for every": "All items that come back are the same, where they should differ.",
 }
 KNOWN = {
     "is": "Your result is {0}{1}: the steps after it are missing, or have no effect.",
@@ -108,6 +118,8 @@ def function(key: Key) -> str:
 
 def region(key: Key) -> str:
     """A sentence about where in the output the values are right (`explaining.regions`)."""
+    if key[1:] == ("axis 0",) and key[0] in OF_ITEMS:
+        return OF_ITEMS[key[0]]
     return REGIONS[key[0]].format(*key[1:])
 
 

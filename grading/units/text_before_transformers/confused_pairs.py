@@ -24,6 +24,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             "the same text twice": [f"{a} {b}", f"{a} {b}", f"{b} {a}"],
             "capital letters": [f"{a} {b.title()}", f"{b} {a.upper()}", f"{a.title()} {b}"],
             "several spaces and a line end": [f"{a}  {b}", f" {b} {a}\n", f"{a} {b}"],
+            "punctuation marks": [f"{a}, {b}", f"{b} {a},", f"{a} {b},", f"{b}, {a}"],
             "words of the same letters": ["stop that", "that pots", "that stop", "post that"],
             "confused texts with others in between": [
                 f"{a} {b} {c} {d}",
@@ -85,6 +86,27 @@ def with_count_vectors(texts):
 
 # --- wrong in known ways -----------------------------------------------------------------------
 
+
+def paired_like_a_chain(texts):
+    """Texts are gathered by bag, and each group is walked through once."""
+    words, groups, pairs = [text.lower().split() for text in texts], {}, []
+    for index, one in enumerate(words):
+        groups.setdefault(tuple(sorted(one)), []).append(index)
+    for group in groups.values():
+        pairs += [(i, j) for i, j in zip(group, group[1:], strict=False) if words[i] != words[j]]
+    return sorted(pairs)
+
+
+def paired_with_the_first(texts):
+    """The first text of each bag is kept, and the others are held against it."""
+    words, first, pairs = [text.lower().split() for text in texts], {}, []
+    for j, one in enumerate(words):
+        i = first.setdefault(tuple(sorted(one)), j)
+        if words[i] != one:
+            pairs.append((i, j))
+    return sorted(pairs)
+
+
 SPLIT = "text.lower().split()"
 BAG = "Counter(one)"
 TEST = "bags[i] == bags[j] and words[i] != words[j]"
@@ -125,6 +147,41 @@ MISCONCEPTIONS = (
         "the words. Split at any white space.",
         LINK,
         {SPLIT: 'text.lower().split(" ")'},
+    ),
+    Misconception(
+        "spacing-compared",
+        "Whether two texts differ is asked of the whole strings, so another white space makes "
+        "another text. Compare the lists of words.",
+        LINK,
+        {TEST: "bags[i] == bags[j] and texts[i].lower() != texts[j].lower()"},
+    ),
+    Misconception(
+        "punctuation-dropped",
+        "Punctuation marks are taken off the words. A word is whatever stands between white space, "
+        "so *king,* and *king* are two.",
+        LINK,
+        {SPLIT: 're.findall(r"\\w+", text.lower())'},
+    ),
+    Misconception(
+        "reversed-texts-alone",
+        "Only texts that are each other's reverse are found. Any other order of the same words is "
+        "confused as well.",
+        LINK,
+        {TEST: "words[i] == words[j][::-1] and words[i] != words[j]"},
+    ),
+    Misconception(
+        "groups-paired-like-a-chain",
+        "Of three or more texts with the same bag, each is paired with the next one alone. Every "
+        "two of them are a pair.",
+        LINK,
+        answer=paired_like_a_chain,
+    ),
+    Misconception(
+        "paired-with-the-first-of-the-bag",
+        "Of three or more texts with the same bag, each is paired with the first of them alone. "
+        "Every two of them are a pair.",
+        LINK,
+        answer=paired_with_the_first,
     ),
     Misconception(
         "bag-of-letters",
@@ -189,4 +246,5 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(by_sorted_words, by_groups, with_count_vectors),
+    equivalent={"`words` for `texts` (2)": "there is one list of words for each text"},
 )

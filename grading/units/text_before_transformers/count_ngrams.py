@@ -96,6 +96,27 @@ def every_order(token_ids, n):
     return counts
 
 
+def padded_at_the_beginning(token_ids, n):
+    """As many runs as tokens: the first ones begin before the text."""
+    if n < 1:
+        raise ValueError(n)
+    padded = [None] * (n - 1) + list(token_ids)
+    return Counter(tuple(padded[i : i + n]) for i in range(len(token_ids)))
+
+
+def padded_at_both_ends(token_ids, n):
+    """NLTK's padding, with a token that is no id."""
+    if n < 1:
+        raise ValueError(n)
+    padded = [-1] * (n - 1) + list(token_ids) + [-1] * (n - 1)
+    return Counter(tuple(padded[i : i + n]) for i in range(len(padded) - n + 1))
+
+
+PADDING = (
+    "Runs are counted that reach beyond the text, with something else where it has no tokens. "
+    "Only runs that lie wholly in the text are asked for."
+)
+
 MISCONCEPTIONS = (
     Misconception(
         "last-run-missed",
@@ -130,6 +151,13 @@ MISCONCEPTIONS = (
         "n-gram has and a bag of words has not.",
         LINK,
         {RUN: "tuple(sorted(token_ids[i : i + n]))"},
+    ),
+    Misconception(
+        "runs-one-place-too-early",
+        "Each run ends before its position instead of with it: the last run of the text is never "
+        "counted, and a slice that begins before the text comes in its place.",
+        LINK,
+        {RUN: "tuple(token_ids[i - n : i])", STARTS: "range(n - 1, len(token_ids))"},
     ),
     Misconception(
         "kinds-not-times",
@@ -171,6 +199,15 @@ MISCONCEPTIONS = (
         LINK,
         answer=keys_as_text,
     ),
+    Misconception("padded-at-the-beginning", PADDING, LINK, answer=padded_at_the_beginning),
+    Misconception("padded-at-both-ends", PADDING, LINK, answer=padded_at_both_ends),
+    Misconception(
+        "single-tokens-refused",
+        "n=1 is refused. A single token is a run, too, the 1-gram: only below 1 there is nothing "
+        "to count.",
+        LINK,
+        {"if n < 1:": "if n <= 1:"},
+    ),
     Misconception(
         "n-below-1-accepted",
         "n=0 gives an answer where the docstring promises a ValueError: there is no run without a "
@@ -179,6 +216,7 @@ MISCONCEPTIONS = (
         {"if n < 1:": "if n < 0:"},
     ),
 )
+
 
 EXERCISE = Exercise(
     id="text_before_transformers/count_ngrams",

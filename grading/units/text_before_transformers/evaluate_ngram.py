@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.text_before_transformers.draw import text
 
 LINK = "text-before-transformers-sparsity"
@@ -18,22 +18,23 @@ def cases(rng: np.random.Generator) -> list[Case]:
     vocab_size = 7
     texts = [text(rng, n_tokens, 5) for n_tokens in (31, 2, 43, 1)]
     held_out = [*text(rng, 23, 5), 6, 5, 6, 0, 1, 0, 1]  # 5 and 6 are in none of the texts
+    barely = [6, 5, 6, 5, *texts[0][:2], 5]
     k = float(rng.choice([0.2, 0.3, 0.6]))
 
-    def case(says, texts, held_out, n, k):
+    def case(says, texts, held_out, n, k, name=""):
         inputs = {"texts": texts, "held_out": held_out, "n": n, "vocab_size": vocab_size, "k": k}
-        return Case(says, inputs)
+        return Case(says, inputs, name=name)
 
     return [
-        case("one text and n=2", texts[:1], held_out, 2, k),
+        case("one text and n=2", texts[:1], held_out, 2, k, "one"),
         case("the same with k=1", texts[:1], held_out, 2, 1),
         case("four texts and n=2", texts, held_out, 2, k),
         case("four texts and n=1", texts, held_out, 1, k),
-        case("four texts and n=3", texts, held_out, 3, k),
+        case("four texts and n=3", texts, held_out, 3, k, "three"),
         case("four texts and n=4", texts, held_out, 4, 0.01),
-        case("a held-out text of n tokens", texts, held_out[:3], 3, k),
-        case("a held-out text that was counted", texts, texts[0], 2, k),
-        case("a text that was never seen at all", texts, [6, 5, 6, 5, 5], 2, k),
+        case("a held-out text of n tokens", texts, texts[2][7:10], 3, k),
+        case("a held-out text that was counted", texts, texts[0], 2, k, "counted"),
+        case("a held-out text of which two tokens were seen", texts, barely, 2, k),
     ]
 
 
@@ -101,7 +102,30 @@ PROBABILITY = "(counts[ngram] + k) / (contexts[ngram[:-1]] + k * vocab_size)"
 UNSEEN = "unseen += counts[ngram] == 0"
 RESULT = "return nats, unseen / len(probabilities)"
 LOOP = "for text in texts:"
-STARTS = "range(len(held_out) - n + 1)"
+NUMBER = "len(held_out) - n + 1"
+STARTS = f"range({NUMBER})"
+APPEND = f"probabilities.append({PROBABILITY})"
+
+
+def with_shorter_contexts(texts, held_out, n, vocab_size, k):
+    """Every token is predicted, the first ones from as many tokens as there are."""
+    costs, unseen = [], 0
+    for i in range(len(held_out)):
+        ngram = tuple(held_out[max(i - n + 1, 0) : i + 1])
+        m = len(ngram)
+        runs = [tuple(text[j : j + m]) for text in texts for j in range(len(text) - m + 1)]
+        same_context = sum(run[:-1] == ngram[:-1] for run in runs)
+        costs.append(math.log((same_context + k * vocab_size) / (runs.count(ngram) + k)))
+        unseen += ngram not in runs
+    return sum(costs) / len(costs), unseen / len(costs)
+
+
+def a_model_for_each_text(texts, held_out, n, vocab_size, k):
+    """The mean over the texts of what each of them alone would give."""
+    found = [token_by_token([text], held_out, n, vocab_size, k) for text in texts]
+    nats, unseen = zip(*found, strict=True)
+    return sum(nats) / len(texts), sum(unseen) / len(texts)
+
 
 MISCONCEPTIONS = (
     Misconception(
@@ -151,6 +175,51 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "contexts-counted-by-count-ngrams",
+        "The contexts are counted as n-grams of n - 1 tokens. For n=1 there is no such thing, and "
+        "at the end of a text stands one that nothing follows: make the second table from the "
+        "first.",
+        SMOOTHING,
+        {CONTEXTS: "for text in texts:\n        contexts.update(count_ngrams(text, n - 1))"},
+    ),
+    Misconception(
+        "vocabulary-of-the-texts",
+        "The denominator takes the number of different tokens in the texts for the vocabulary. "
+        "`vocab_size` may be larger, and each of its tokens was given a k.",
+        SMOOTHING,
+        {
+            PROBABILITY: "(counts[ngram] + k) / (contexts[ngram[:-1]] "
+            "+ k * len({token for text in texts for token in text}))"
+        },
+    ),
+    Misconception(
+        "first-token-as-context",
+        "The denominator takes in all n-grams with the same first token. The context has n - 1 "
+        "tokens, and for n=1 it is empty.",
+        SMOOTHING,
+        {
+            "contexts[ngram[:-1]] += times": "contexts[ngram[:1]] += times",
+            PROBABILITY: PROBABILITY.replace("[:-1]", "[:1]"),
+        },
+    ),
+    Misconception(
+        "last-token-as-context",
+        "The denominator takes in all n-grams whose last token but one is the same. The context "
+        "is all n - 1 tokens before the last.",
+        SMOOTHING,
+        {
+            "contexts[ngram[:-1]] += times": "contexts[ngram[-2:-1]] += times",
+            PROBABILITY: PROBABILITY.replace("[:-1]", "[-2:-1]"),
+        },
+    ),
+    Misconception(
+        "a-model-for-each-text",
+        "Each text has a model of its own here, and their results are averaged. Add the counts of "
+        "all texts up first: one model has read them all.",
+        LINK,
+        answer=a_model_for_each_text,
+    ),
+    Misconception(
         "contexts-count-kinds",
         "The denominator counts how many different tokens follow the context, not how many times "
         "something follows.",
@@ -190,9 +259,45 @@ MISCONCEPTIONS = (
         "them out makes a large n look good.",
         COST,
         {
-            f"probabilities.append({PROBABILITY})": "if counts[ngram] or not probabilities: "
-            f"probabilities.append({PROBABILITY})",
-            RESULT: f"return nats, unseen / ({STARTS.removeprefix('range(').removesuffix(')')})",
+            APPEND: f"if counts[ngram]: {APPEND}",
+            RESULT: f"return nats, unseen / ({NUMBER})",
+        },
+    ),
+    Misconception(
+        "unseen-cost-nothing",
+        "N-grams that were never seen add nothing to the cost. Smoothing gives them a small "
+        "probability, and so a large cost.",
+        COST,
+        {APPEND: f"probabilities.append({PROBABILITY} if counts[ngram] else 1.0)"},
+    ),
+    Misconception(
+        "seen-after-the-first-look",
+        "An n-gram that was never seen is unseen the first time only. Looking it up put it into "
+        "the table, as a `defaultdict` does with every key that is read: use `get`, or a Counter.",
+        LINK,
+        {UNSEEN: "unseen += ngram not in counts\n        counts[ngram] += 0"},
+    ),
+    Misconception(
+        "first-tokens-predicted-too",
+        "The first n - 1 tokens of the held-out text are predicted too, from shorter contexts. "
+        "Only whole n-grams predict.",
+        LINK,
+        answer=with_shorter_contexts,
+    ),
+    Misconception(
+        "short-n-grams-at-the-end",
+        "At its end, the held-out text is cut into runs of fewer than n tokens, and these are "
+        "looked up too. Only whole n-grams predict.",
+        LINK,
+        {STARTS: "range(len(held_out))"},
+    ),
+    Misconception(
+        "last-n-gram-missed",
+        "The last n-gram of the held-out text is left out: it may start n places before the end.",
+        LINK,
+        {
+            STARTS: "range(len(held_out) - n)",
+            RESULT: "return nats, unseen / max(len(probabilities), 1)",
         },
     ),
     Misconception(
@@ -256,5 +361,29 @@ EXERCISE = Exercise(
     depends=(
         "text_before_transformers/count_ngrams",
         "text_before_transformers/nats_and_perplexity",
+    ),
+    properties=(
+        Property(
+            "a-share",
+            "Your second number is not between 0 and 1. It is a share: unseen n-grams, divided by "
+            "all n-grams of the held-out text.",
+            LINK,
+            ("one", "three", "counted"),
+            lambda *all_of: all(0 <= share <= 1 for _, share in all_of),
+        ),
+        Property(
+            "nothing-new-in-what-was-counted",
+            "A text that was counted has n-grams that you call unseen.",
+            LINK,
+            ("counted",),
+            lambda counted: counted[1] == 0,
+        ),
+        Property(
+            "a-cost-is-above-0",
+            "Your first number is below 0 somewhere. No probability is above 1, so no cost is.",
+            COST,
+            ("one", "three", "counted"),
+            lambda *all_of: all(not nats < 0 for nats, _ in all_of),
+        ),
     ),
 )

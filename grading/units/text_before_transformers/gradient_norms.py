@@ -81,6 +81,44 @@ def restarted_from_each_state(x, hidden, input_weight, hidden_weight, bias):
 GRADS = "torch.autograd.grad(hidden.sum(), states)"
 NORMS = "torch.stack([grad.norm() for grad in reversed(grads)]).detach()"
 
+
+def _backwards(slope):
+    """Back by hand from state to state; `slope` of two neighbouring states, the later one first."""
+
+    def norms(x, hidden, input_weight, hidden_weight, bias):
+        states = []
+        for position in range(x.shape[1]):
+            hidden = torch.tanh(x[:, position] @ input_weight.T + hidden @ hidden_weight.T + bias)
+            states.append(hidden)
+        gradient = torch.ones_like(hidden)
+        found = [gradient.norm()]
+        for before, state in zip(states[-2::-1], states[:0:-1], strict=True):
+            gradient = (gradient * slope(state, before)) @ hidden_weight
+            found.append(gradient.norm())
+        return torch.stack(found)
+
+    return norms
+
+
+def through_the_other_axis(x, hidden, input_weight, hidden_weight, bias):
+    """By hand, and the weights are transposed on the way back, too."""
+    states = []
+    for position in range(x.shape[1]):
+        hidden = torch.tanh(x[:, position] @ input_weight.T + hidden @ hidden_weight.T + bias)
+        states.append(hidden)
+    gradient = torch.ones_like(hidden)
+    norms = [gradient.norm()]
+    for state in states[:0:-1]:
+        gradient = (gradient * (1 - state**2)) @ hidden_weight.T
+        norms.append(gradient.norm())
+    return torch.stack(norms)
+
+
+SLICED = (
+    "The states are cut out of the stacked result, on which the last state does not depend. Ask "
+    "for the gradient by the very tensors that the loop made: keep them in a list."
+)
+
 MISCONCEPTIONS = (
     Misconception(
         "by-position-not-distance",
@@ -173,6 +211,13 @@ MISCONCEPTIONS = (
         {"grad.norm()": "grad.norm(dim=1).sum()"},
     ),
     Misconception(
+        "sequences-added-before-the-norm",
+        "The gradients of the sequences are added up before the norm, so that they cancel in part. "
+        "Square the numbers of all of them, and add up the squares.",
+        LINK,
+        {"grad.norm()": "grad.sum(0).norm()"},
+    ),
+    Misconception(
         "only-the-first-sequence",
         "Only the first sequence of the batch enters. The norm goes over all of them.",
         LINK,
@@ -193,15 +238,59 @@ MISCONCEPTIONS = (
         {"grad(hidden.sum(), states)": "grad(hidden.norm(), states)"},
     ),
     Misconception(
+        "gradient-of-the-squares",
+        "The gradient is that of the sum of the squares of the last state. The docstring asks for "
+        "its plain sum, whose slope is 1 everywhere.",
+        LINK,
+        {"grad(hidden.sum(), states)": "grad((hidden**2).sum(), states)"},
+    ),
+    Misconception(
+        "slope-of-tanh-left-out",
+        "Only the weights act on the way back, as if there were no tanh. Where a state is near 1 "
+        "or -1, its slope 1 - state² lets little through.",
+        LINK,
+        answer=_backwards(lambda state, before: 1),
+    ),
+    Misconception(
+        "slope-at-the-state-before",
+        "The slope of tanh is taken at the state before. The step from one state to the next has "
+        "the slope 1 - state² of the later one, which the tanh has made.",
+        LINK,
+        answer=_backwards(lambda state, before: 1 - before**2),
+    ),
+    Misconception(
+        "weights-transposed-on-the-way-back",
+        "On the way back the weights are transposed, as on the way there. A gradient goes through "
+        "a matrix the other way: `gradient @ hidden_weight`.",
+        LINK,
+        answer=through_the_other_axis,
+    ),
+    Misconception(
+        "sliced-from-the-stack",
+        SLICED,
+        LINK,
+        {GRADS: "torch.autograd.grad((parts := torch.stack(states).unbind())[-1].sum(), parts)"},
+    ),
+    Misconception(
+        "sliced-and-unused-allowed",
+        SLICED,
+        LINK,
+        {
+            GRADS: "[g if g is not None else torch.zeros_like(hidden) for g in torch.autograd.grad("
+            "hidden.sum(), torch.stack(states).unbind(), allow_unused=True)]"
+        },
+    ),
+    Misconception(
         "last-distance-missing",
         "There is an entry too few: one for each position is asked for, distance 0 included.",
         LINK,
         {"reversed(grads)": "[*reversed(grads)][1:] or grads"},
     ),
     Misconception(
-        "state-not-carried",
-        "Each state is made from the first one, not from the one before it. The last state then "
-        "does not depend on the others at all.",
+        "no-way-back",
+        "The last state depends on no other here: all entries but the first are 0. Either each "
+        "step starts from the first state, or the way back is cut: by `detach`, or by asking for "
+        "the gradient of a stacked copy.",
         LINK,
         {
             "states, hidden = [], hidden.detach().requires_grad_()": "states, start = [], "
@@ -224,6 +313,12 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(by_hand, with_retained_gradients, restarted_from_each_state),
+    equivalent={
+        "`torch.stack([grad.norm() for grad in reversed(grads)])` for `torch.stack([grad.norm() "
+        "for grad in reversed(grads)]).detach()`": "a first gradient needs no gradient itself",
+        "`dim=-2` for `dim=1`": "of the three axes of x the same",
+        "`hidden` for `hidden.detach()`": "the state that comes in has no history to cut off",
+    },
     depends=("text_before_transformers/rnn_cell",),
     properties=(
         Property(

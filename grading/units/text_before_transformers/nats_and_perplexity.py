@@ -75,6 +75,11 @@ BOTH = "return nats, math.exp(nats)"
 ZERO = "if (probabilities == 0).any():\n        return math.inf, math.inf"
 EMPTY = "if len(probabilities) == 0:"
 
+WEIGHTED = (
+    "Each cost is multiplied by its probability, as in the entropy of a model. Here the tokens "
+    "have come already, and each counts once, however unlikely it was."
+)
+
 MISCONCEPTIONS = (
     Misconception(
         "sum-instead-of-mean",
@@ -96,6 +101,39 @@ MISCONCEPTIONS = (
         "the logarithms.",
         LINK,
         {NATS: "float(np.log((1 / probabilities).mean()))"},
+    ),
+    Misconception(
+        "perplexity-by-mean-of-inverses",
+        "The nats are right, but the perplexity is the plain mean of 1 / p, in which one surprise "
+        "outweighs all else. It is exp of the mean cost.",
+        LINK,
+        {BOTH: "return nats, float((1 / probabilities).mean())"},
+    ),
+    Misconception(
+        "weighted-by-probability",
+        WEIGHTED,
+        LINK,
+        {NATS: "float(-(probabilities * np.log(probabilities)).sum())"},
+    ),
+    Misconception(
+        "weighted-and-averaged",
+        WEIGHTED,
+        LINK,
+        {NATS: "float(-(probabilities * np.log(probabilities)).mean())"},
+    ),
+    Misconception(
+        "median-instead-of-mean",
+        "This is the median of the costs, which a few bad surprises do not move. Wanted is their "
+        "mean.",
+        LINK,
+        {NATS: "float(np.median(-np.log(probabilities)))"},
+    ),
+    Misconception(
+        "one-token-less",
+        "The costs are divided by one less than the number of tokens. Every token of the list has "
+        "a probability, the first one too.",
+        LINK,
+        {NATS: "float(-np.log(probabilities).sum() / (len(probabilities) - 1 or 1))"},
     ),
     Misconception(
         "product-underflows",
@@ -196,6 +234,10 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(one_by_one, from_bits, by_roots),
     arrays="numpy",
+    equivalent={
+        "without `if (probabilities == 0).any():`": "NumPy's logarithm of 0 is minus infinity, "
+        "with a warning that costs nothing"
+    },
     properties=(
         Property(
             "length-does-not-matter",

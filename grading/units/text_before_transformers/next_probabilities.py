@@ -30,12 +30,20 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("the empty context", tokens, (), 7, k, name="none"),
         _case("a context of three tokens", tokens, (2, 4, 0), 5, k),
         _case("a context that is also the end of the text", ends, (6,), 11, k),
+        _case("a context that overlaps itself", _stutter(rng), (3, 3), 5, k, name="overlap"),
+        _case("the same text and one of its tokens", _stutter(rng), (3,), 5, k),
         _case("a vocabulary of one token", [0, 0, 0], (0,), 1, 1),
         _case("a context that never occurs", tokens, (6,), 7, k, RARE, name="unseen"),
         _case("a context that only ends the text", [3, 3, 1], (1,), 5, 1, RARE),
         _case("a context that never occurs, and k=0", tokens, (6,), 7, 0, RARE),
         _case("a context that only ends the text, and k=0", [3, 3, 1], (1,), 5, 0, RARE),
     ]
+
+
+def _stutter(rng: np.random.Generator) -> list[int]:
+    """3 comes four times in a row, and twice: after (3, 3) comes 3 two times, and another twice."""
+    other = int(rng.integers(3))
+    return [3, 3, 3, 3, other, 4, 3, 3, 4]
 
 
 # --- right in other ways ---------------------------------------------------------------------
@@ -102,6 +110,43 @@ def context_counted_alone(token_ids, context, vocab_size, k):
     return (after + k) / (total + k * vocab_size)
 
 
+def in_any_order(token_ids, context, vocab_size, k):
+    """Sorted tokens are compared."""
+    n, after = len(context), np.zeros(vocab_size)
+    for i in range(len(token_ids) - n):
+        if sorted(token_ids[i : i + n]) == sorted(context):
+            after[token_ids[i + n]] += 1
+    if after.sum() == 0 and k == 0:
+        raise ValueError("never seen")
+    return (after + k) / (after.sum() + k * vocab_size)
+
+
+def _found_apart(step):
+    """Counts after a search that goes on `step(n)` places behind the start of a find."""
+
+    def probabilities(token_ids, context, vocab_size, k):
+        n, i, after = len(context), 0, np.zeros(vocab_size)
+        while i + n < len(token_ids):
+            found = tuple(token_ids[i : i + n]) == tuple(context)
+            if found:
+                after[token_ids[i + n]] += 1
+            i += step(n) if found else 1
+        if after.sum() == 0 and k == 0:
+            raise ValueError("never seen")
+        return (after + k) / (after.sum() + k * vocab_size)
+
+    return probabilities
+
+
+APART = (
+    "Places are missed where the context stands: after a find, the search goes on behind {}. The "
+    "context may stand again one place further, as *3 3* does in *3 3 3*."
+)
+ALL_N_GRAMS = (
+    "This divides by all n-grams of the text, so it is the share of the whole text. Wanted is "
+    "the share among those n-grams that begin with the context."
+)
+
 MISCONCEPTIONS = (
     Misconception(
         "denominator-not-smoothed",
@@ -152,10 +197,38 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "only-the-numerator-counts",
-        "This divides by all n-grams of the text, so it is the share of the whole text. Wanted is "
-        "the share among those n-grams that begin with the context.",
+        ALL_N_GRAMS,
         COUNTING,
         {TOTAL: "total = sum(counts.values())"},
+    ),
+    Misconception(
+        "vocabulary-of-the-text",
+        "The denominator takes the number of different tokens in the text for the vocabulary. "
+        "`vocab_size` may be larger, and each of its tokens was given a k.",
+        LINK,
+        {RESULT: "(after + k) / max(total + k * len(set(token_ids)), 1e-300)"},
+    ),
+    Misconception(
+        "unseen-left-at-zero",
+        "Only the tokens that did follow got a k, and what never followed keeps the probability "
+        "0. Every token of the vocabulary gets k more.",
+        LINK,
+        {
+            RESULT: "np.where(after > 0, after + k, 0) "
+            "/ max(np.where(after > 0, after + k, 0).sum(), 1e-300)"
+        },
+    ),
+    Misconception(
+        "search-goes-on-behind-the-context",
+        APART.format("the context"),
+        COUNTING,
+        answer=_found_apart(lambda n: max(n, 1)),
+    ),
+    Misconception(
+        "search-goes-on-behind-the-next-token",
+        APART.format("the token that followed"),
+        COUNTING,
+        answer=_found_apart(lambda n: n + 1),
     ),
     Misconception(
         "divided-by-the-length",
@@ -176,6 +249,13 @@ MISCONCEPTIONS = (
         "The context is read backwards: its last token stands directly before the next one.",
         COUNTING,
         {KEY: "(*context[::-1], token)"},
+    ),
+    Misconception(
+        "order-of-the-context-lost",
+        "Any order of the context's tokens is taken for the context, as in a bag of words. They "
+        "have to stand in its order.",
+        COUNTING,
+        answer=in_any_order,
     ),
     Misconception(
         "token-before-context",
@@ -230,6 +310,14 @@ EXERCISE = Exercise(
     arrays="numpy",
     depends=("text_before_transformers/count_ngrams",),
     properties=(
+        Property(
+            "every-token-gets-k",
+            "Some token has the probability 0 although k is above 0: what never followed was given "
+            "k occurrences, too.",
+            LINK,
+            ("one", "part of one", "two", "none"),
+            lambda *all_of: all(bool(np.all(np.asarray(p) != 0)) for p in all_of),
+        ),
         Property(
             "probabilities-sum-to-1",
             "Your probabilities of all tokens of the vocabulary do not add up to 1.",

@@ -139,6 +139,23 @@ MISCONCEPTIONS = (
         {SUM: f"torch.tanh({FROM_X} + bias) + torch.tanh({FROM_HIDDEN})"},
     ),
     Misconception(
+        "joined-in-another-order",
+        "State and x are joined to one vector, and their weights to one matrix, in another order: "
+        "the weights of the one then meet the numbers of the other.",
+        LINK,
+        {
+            SUM: "torch.tanh(torch.cat([hidden, x], dim=1) "
+            "@ torch.cat([input_weight, hidden_weight], dim=1).T + bias)"
+        },
+    ),
+    Misconception(
+        "state-before-the-product",
+        "What comes from x is added to the state before the second product, so that x goes through "
+        "both weights. Each has weights of its own; the two products are added.",
+        LINK,
+        {SUM: f"torch.tanh(({FROM_X} + hidden) @ hidden_weight.T + bias)"},
+    ),
+    Misconception(
         "state-kept-beside",
         "The old state is added to the result unchanged. The plain cell keeps of it only what "
         "goes through the matrix and the tanh.",

@@ -147,6 +147,20 @@ MISCONCEPTIONS = (
         {RESULT: "return hidden"},
     ),
     Misconception(
+        "last-state-everywhere",
+        "Every position has the last state. A list that is handed one tensor again and again, "
+        "written over in place, holds that tensor many times: keep a new one each time.",
+        LINK,
+        {RESULT: "return torch.stack([hidden] * len(states), dim=1)"},
+    ),
+    Misconception(
+        "given-state-written-over",
+        "Each step writes into `hidden` itself. The list then holds this one tensor many times, "
+        "and whoever handed it in has lost their state: make a new tensor at each step.",
+        LINK,
+        {STEP: STEP.replace("hidden =", "hidden[:] =", 1)},
+    ),
+    Misconception(
         "first-state-included",
         "The state from before the first position is among the results, which then have one too "
         "many.",
@@ -208,6 +222,10 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(with_torch, into_a_tensor, sequence_by_sequence),
+    equivalent={
+        "`dim=-2` for `dim=1`": "of the three axes of x the same",
+        "`dim=-2` for `dim=1` (2)": "of the three axes of the result the same",
+    },
     depends=("text_before_transformers/rnn_cell",),
     properties=(
         Property(

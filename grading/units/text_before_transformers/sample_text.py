@@ -5,7 +5,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.text_before_transformers.draw import text
 
 LINK = "text-before-transformers-sampling"
@@ -20,10 +20,12 @@ def cases(rng: np.random.Generator) -> list[Case]:
     k = float(rng.choice([0.2, 0.3]))
     # After 0 comes 0, 1, 2 or 3, once each: edges at 1/4, 1/2, 3/4; after the others always 0.
     quarters = [0, 0, 1, 0, 2, 0, 3, 0]
+    # Of the text alone each of two tokens is drawn half of the time; a token more, and it is not.
+    halves, near = [0, 0, 1], [float(u) for u in rng.permutation([0.45, 0.55] * 5)]
 
-    def case(says, prompt, n, k, among=tokens, drawn=uniforms, vocab_size=5):
+    def case(says, prompt, n, k, among=tokens, drawn=uniforms, vocab_size=5, name=""):
         inputs = {"token_ids": among, "prompt": prompt, "n": n, "uniforms": drawn}
-        return Case(says, {**inputs, "vocab_size": vocab_size, "k": k})
+        return Case(says, {**inputs, "vocab_size": vocab_size, "k": k}, name=name)
 
     return [
         case("n=2 and k=0", tokens[start : start + 1], 2, 0),
@@ -36,6 +38,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("one token to write", tokens[start : start + 1], 2, k, drawn=uniforms[:1]),
         case("nothing to write", tokens[start : start + 1], 2, k, drawn=[]),
         case("u on the edge between two tokens", [0], 2, 0, quarters, [0.25, 0.9, 0.5, 0.0], 4),
+        case("u near 0 and near 1", [0], 2, 1, drawn=[0.001, 0.999], name="ends"),
+        case("u near the edge, and a text of 3 tokens", [0], 2, 1, halves, near, 2),
         case("a prompt shorter than the context", tokens[start : start + 1], 3, k),
     ]
 
@@ -96,6 +100,36 @@ def with_searchsorted(token_ids, prompt, n, uniforms, vocab_size, k):
     return list(tokens[len(prompt) :])
 
 
+def _reading(grown):
+    """Counts a text that has grown by the prompt and by what was written, or by that alone."""
+
+    def sample(token_ids, prompt, n, uniforms, vocab_size, k):
+        if len(prompt) < n - 1:
+            raise ValueError("prompt too short")
+        written, new = list(prompt), []
+        for u in uniforms:
+            context = tuple(written[len(written) - (n - 1) :])
+            ends = np.cumsum(_after(grown(token_ids, prompt, new), context, vocab_size, k))
+            new.append(int((ends <= u).sum()))
+            written.append(new[-1])
+        return new
+
+    return sample
+
+
+def late_by_one(token_ids, prompt, n, uniforms, vocab_size, k):
+    """The context moves on with the last token before the new one is written."""
+    if len(prompt) < n - 1:
+        raise ValueError("prompt too short")
+    written = list(prompt)
+    context = tuple(written[len(written) - (n - 1) :])
+    for u in uniforms:
+        ends = np.cumsum(_after(token_ids, context, vocab_size, k))
+        context = (*context, written[-1])[1:] if n > 1 else ()
+        written.append(int((ends <= u).sum()))
+    return written[len(prompt) :]
+
+
 # --- wrong in known ways -----------------------------------------------------------------------
 
 CONTEXT = "tuple(written[len(written) - (n - 1) :])"
@@ -103,6 +137,11 @@ CHOICE = "int((ends <= u).sum())"
 ENDS = "next_probabilities(token_ids, context, vocab_size, k).cumsum()"
 DRAW = f"written.append({CHOICE})"
 RESULT = "return written[len(prompt) :]"
+
+OWN_TEXT = (
+    "What the model writes is counted, as if it had stood in the text: the probabilities move with "
+    "each draw. They come from `token_ids` alone."
+)
 
 MISCONCEPTIONS = (
     Misconception(
@@ -131,6 +170,20 @@ MISCONCEPTIONS = (
         "The context is cut from the front of the text. The next token depends on the last n - 1.",
         LINK,
         {CONTEXT: "tuple(written[: n - 1])"},
+    ),
+    Misconception(
+        "context-reversed",
+        "The context is handed over backwards: its last token is the one that stands directly "
+        "before the next.",
+        LINK,
+        {CONTEXT: f"{CONTEXT}[::-1]"},
+    ),
+    Misconception(
+        "context-late-by-one",
+        "The context lags behind: it was moved on before the new token was written, and so the "
+        "token before comes into it a second time.",
+        LINK,
+        answer=late_by_one,
     ),
     Misconception(
         "minus-zero-slice",
@@ -179,6 +232,13 @@ MISCONCEPTIONS = (
         {CHOICE: "int(u * vocab_size)"},
     ),
     Misconception(
+        "prompt-forgotten",
+        "Only what was written enters the context, and the prompt does not. The last n - 1 tokens "
+        "may be those of the prompt.",
+        LINK,
+        {CONTEXT: "tuple(written[max(len(written) - (n - 1), len(prompt)) :])"},
+    ),
+    Misconception(
         "one-number-for-all",
         "Every token is drawn with the first number of `uniforms`. Each draw needs its own, or "
         "the text has only one throw of chance in it.",
@@ -200,6 +260,36 @@ MISCONCEPTIONS = (
             CHOICE: "vocab_size - 1 - int((ends <= u).sum())",
             ENDS: ENDS.replace(".cumsum()", "[::-1].cumsum()"),
         },
+    ),
+    Misconception(
+        "from-the-likeliest-down",
+        "The stretches are laid from the most probable token down. The order of the ids is asked "
+        "for, whatever their probabilities.",
+        LINK,
+        {
+            ENDS: "next_probabilities(token_ids, context, vocab_size, k)\n"
+            "        order = np.argsort(-ends, kind='stable')",
+            CHOICE: f"int([*order, vocab_size][{CHOICE.replace('ends', 'ends[order].cumsum()')}])",
+        },
+    ),
+    Misconception(
+        "reads-what-it-writes",
+        OWN_TEXT,
+        LINK,
+        answer=_reading(lambda text, prompt, new: [*text, *new]),
+    ),
+    Misconception(
+        "reads-prompt-and-what-it-writes",
+        OWN_TEXT,
+        LINK,
+        answer=_reading(lambda text, prompt, new: [*text, *prompt, *new]),
+    ),
+    Misconception(
+        "prompt-of-n-tokens-asked-for",
+        "A prompt of n - 1 tokens is refused. An n-gram is n tokens with the one that is drawn: "
+        "n - 1 before it are enough.",
+        LINK,
+        {"if len(prompt) < n - 1:": "if len(prompt) < n:"},
     ),
     Misconception(
         "not-smoothed",
@@ -239,4 +329,14 @@ EXERCISE = Exercise(
     alternatives=(with_a_running_sum, with_bisect, with_searchsorted),
     arrays="numpy",
     depends=("text_before_transformers/next_probabilities",),
+    properties=(
+        Property(
+            "ends-of-the-line",
+            "Every token has a probability above 0.01 there: u = 0.001 has to draw the first of "
+            "the vocabulary, and u = 0.999 the last. Yours draw others.",
+            LINK,
+            ("ends",),
+            lambda ends: [int(token) for token in ends] == [0, 4],
+        ),
+    ),
 )

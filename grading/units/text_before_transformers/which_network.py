@@ -1,5 +1,7 @@
 """text_before_transformers/which_network: four gradients by distance, four networks."""
 
+from itertools import permutations
+
 import numpy as np
 import torch
 
@@ -20,36 +22,53 @@ def draw(rng: np.random.Generator) -> Question:
     order = [NETWORKS[i] for i in rng.permutation(4)]
     letters = dict(zip(order, "ABCD", strict=True))
     shown = {letters[name]: curves[name] for name in order}
+    choices: dict[str, list[dict[str, str]]] = {}
+    for ranks in permutations(range(4)):
+        if misread := _misread(ranks):
+            choice = {
+                name: letters[NETWORKS[rank]] for name, rank in zip(NETWORKS, ranks, strict=True)
+            }
+            choices.setdefault(misread, []).append(choice)
     return Question(
         shown={"distances": DISTANCES, "curves": shown},
         right=letters,
-        wrong={
-            "gru-taken-for-rnn": _exchanged(letters, "rnn", "gru"),
-            "bias-overlooked": _exchanged(letters, "gru", "gru with bias"),
-            "gates-thought-to-amplify": _exchanged(letters, "gru with bias", "rnn times 3"),
-            "large-weights-thought-to-shrink": _exchanged(letters, "rnn", "rnn times 3"),
-            "gate-taken-for-growth": _exchanged(letters, "gru", "rnn times 3"),
-            "bias-thought-to-harm": _exchanged(letters, "rnn", "gru with bias"),
-            "curves-read-backwards": {
-                name: letters[other] for name, other in zip(NETWORKS, NETWORKS[::-1], strict=True)
-            },
-        },
+        wrong={misread: found[0] for misread, found in choices.items()},
+        also={misread: found[1:] for misread, found in choices.items()},
     )
 
 
-def _exchanged(letters: dict[str, str], one: str, other: str) -> dict[str, str]:
-    return letters | {one: letters[other], other: letters[one]}
+def _misread(ranks: tuple[int, ...]) -> str | None:
+    """What somebody misread who gave each of `NETWORKS` the curve of a rank, 0 for the lowest.
+
+    Each of the 23 wrong choices shows one misreading: what is said about it is true of them all.
+    """
+    rnn, gru, with_bias, times_3 = ranks
+    if ranks == (3, 2, 1, 0):
+        return "curves-read-backwards"
+    if times_3 == 0:
+        return "large-weights-thought-to-shrink"
+    if times_3 != 3:
+        grows = NETWORKS[ranks.index(3)]
+        return {"gru with bias": "gates-thought-to-amplify", "gru": "gate-taken-for-growth"}.get(
+            grows, "growth-without-large-weights"
+        )
+    if with_bias == 0:
+        return "bias-thought-to-harm"
+    if rnn == 2:
+        return "plain-network-thought-to-keep"
+    return {(1, 0): "gru-taken-for-rnn", (0, 2): "bias-overlooked"}.get((rnn, gru))
 
 
 def _curves(rng: np.random.Generator) -> dict[str, list[float]]:
-    """Drawn again until the four lie apart at the end: some random networks are between two."""
+    """Drawn again until the four lie apart at the end, and the last one has grown."""
     while True:
         seed = int(rng.integers(2**31))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             curves = {name: _curve(name) for name in NETWORKS}
         ends = [curves[name][-1] for name in NETWORKS]
-        if all(3 * low < high for low, high in zip(ends, ends[1:], strict=False)):
+        apart = all(3 * low < high for low, high in zip(ends, ends[1:], strict=False))
+        if apart and ends[-1] > curves["rnn times 3"][0]:
             return curves
 
 
@@ -95,15 +114,27 @@ EXERCISE = decision(
         ),
         Misconception(
             "large-weights-thought-to-shrink",
-            "The two plain networks have changed places. Each step multiplies by the weights, so "
-            "three times the weights cannot make less of a gradient here.",
+            "The steepest fall was given to the network with large weights. Each step multiplies "
+            "by the weights, so three times the weights cannot make less of a gradient here.",
             GRADIENT,
         ),
         Misconception(
             "gate-taken-for-growth",
-            "The GRU without a bias and the network with large weights have changed places. Of the "
-            "four, which can multiply a gradient by more than 1 at each step?",
+            "The curve that grows was given to the GRU without a bias. Of the four, which can "
+            "multiply a gradient by more than 1 at each step?",
             GRADIENT,
+        ),
+        Misconception(
+            "growth-without-large-weights",
+            "The curve that grows was given to the plain RNN as PyTorch starts it. Each step "
+            "multiplies by its weights, and they are small: larger ones make a gradient grow.",
+            GRADIENT,
+        ),
+        Misconception(
+            "plain-network-thought-to-keep",
+            "The plain RNN was given a curve above those of both GRUs. It has no gate that passes "
+            "its state on unchanged: all of it goes through matrix and tanh at each step.",
+            LINK,
         ),
         Misconception(
             "bias-thought-to-harm",

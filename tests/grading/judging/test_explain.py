@@ -18,6 +18,11 @@ MASK, MAP, WEIGHTS = (
     f"attention/{topic}" for topic in ("causal_mask", "read_map", "attention_weights")
 )
 
+COUNT, NEXT, EVALUATE = (
+    f"text_before_transformers/{topic}"
+    for topic in ("count_ngrams", "next_probabilities", "evaluate_ngram")
+)
+
 EXERCISES = [exercise for slug in unit_slugs() for exercise in load_unit(slug).exercises]
 
 
@@ -48,6 +53,8 @@ def then(name, change):
         (ATTEND, lambda x: x.mT, "q_seq and head_dim have changed places"),
         (ATTEND, lambda x: x.cumsum(-1), "running sums of the right ones along head_dim"),
         (ATTEND, torch.square, "their squares"),
+        (ATTEND, lambda x: x.round(decimals=2), "rounded to 2 decimals"),
+        (ATTEND, lambda x: x / x.norm(dim=-1, keepdim=True), "their length over head_dim"),
         (ATTEND, torch.Tensor.double, "float64, and float32 is wanted"),
         (ATTEND, torch.Tensor.numpy, "as a NumPy array, and a tensor is wanted"),
         (ATTEND, lambda x: x[..., :-1], "1 is missing at the end of head_dim"),
@@ -165,6 +172,33 @@ def test_no_value_makes_looking_for_a_reason_fail(n):
         return  # its answers are no functions, or run for minutes
     for value in ODD[n % 4 :: 4]:
         assert judge(exercise, 1, trial(exercise, 1).run(lambda *i, v=value, **m: v)).message
+
+
+def test_the_first_of_two_numbers_is_told_without_axes():
+    def share_wrong(*inputs):
+        nats, unseen = right(EVALUATE)(*inputs)
+        return nats, unseen / 2 + 0.1 * nats
+
+    said = said_of(EVALUATE, share_wrong)
+    assert "of what comes back only the first item is right" in said.message.lower()
+
+
+def test_an_error_that_is_promised_elsewhere_is_told_with_its_case():
+    def refuses(token_ids, context, vocab_size, k):
+        if len(context) == 2:
+            raise ValueError("not two")
+        return right(NEXT)(token_ids, context, vocab_size, k)
+
+    said = said_of(NEXT, refuses)
+    assert "ValueError also where a result is wanted, first on a context of two" in said.message
+
+
+def test_a_key_that_holds_something_strange_is_told():
+    def with_an_end(token_ids, n):
+        counts = right(COUNT)(token_ids, n)
+        return counts | {("</s>",) * n: 1} if n > 1 else counts
+
+    assert "'</s>'" in said_of(COUNT, with_an_end).message
 
 
 # --- containers -----------------------------------------------------------------------------------

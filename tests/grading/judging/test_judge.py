@@ -163,6 +163,20 @@ def test_a_wrong_shape_is_said_before_a_broken_relation():
     assert "the shape is" in said.details[0]
 
 
+def test_a_guard_does_not_hide_a_mistake_made_elsewhere():
+    """The known answer gives numbers where this one raises the error that is wanted."""
+    exercise = load_exercise("text_before_transformers/next_probabilities")
+    known = {wrong.name: wrong for wrong in exercise.misconceptions}
+    wrong = wrong_answer(exercise, known["only-the-numerator-counts"])
+    refuses = solution_of(exercise)
+
+    def guarded(*inputs):
+        refuses(*inputs)
+        return wrong(*inputs)
+
+    assert said_of(exercise, guarded).misconception == "only-the-numerator-counts"
+
+
 def test_two_mistakes_at_once_are_both_named():
     exercise = load_exercise("attention/attention_weights")
     by_name = {m.name: m for m in exercise.misconceptions}

@@ -1,6 +1,7 @@
 """Unit 2: its own answers against the reference and PyTorch; what its demonstrations claim."""
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import torch
 
 from grading.course.sources import solution_of
 from grading.course.unit import load_unit
+from grading.judging.judge import judge
+from grading.judging.trial import trial
 from grading.units.text_before_transformers.which_network import EXERCISE, NETWORKS
 from reference_impl.pretraining.loss import perplexity
 from reference_impl.text_before_transformers import recurrent
@@ -94,6 +97,33 @@ def test_the_curves_lie_apart_and_the_answer_is_not_always_the_same():
         chosen = [tuple(sorted(wrong.items())) for wrong in question.wrong.values()]
         assert len({*chosen, tuple(sorted(question.right.items()))}) == len(chosen) + 1
     assert len({tuple(question.right[name] for name in NETWORKS) for question in questions}) > 3
+
+
+def test_every_wrong_order_of_the_curves_shows_a_misreading():
+    question = EXERCISE.question(3)
+    letters = question.right.values()
+    others = {order for order in permutations(letters) if order != tuple(letters)}
+    chosen = [tuple(choice[name] for name in question.right) for choice in _wrong(question)]
+    assert len(chosen) == len(others) == 23
+    assert set(chosen) == others
+
+
+def test_a_further_choice_is_named_like_the_first():
+    at = trial(EXERCISE, 3)
+    name, [choice, *_] = next((n, found) for n, found in at.question.also.items() if found)
+    assert judge(EXERCISE, 3, at.run(lambda: choice)).misconception == name
+
+
+def _wrong(question):
+    further = [choice for choices in question.also.values() for choice in choices]
+    return [*question.wrong.values(), *further]
+
+
+def test_the_curve_of_large_weights_grows():
+    for seed in range(12):
+        question = EXERCISE.question(seed)
+        curve = question.shown["curves"][question.right["rnn times 3"]]
+        assert curve[-1] > curve[0]
 
 
 def test_the_solution_is_right_for_the_course_itself():

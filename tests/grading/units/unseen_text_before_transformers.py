@@ -3,7 +3,7 @@
 Each wrong one is a mistake that learners make. `WRONG` has the exercise, the answer's source and
 what is truly wrong with it; `RIGHT` has right answers in styles of their own. The sources may use
 what the notebook's first cell imports, and the answers of earlier exercises. An answer to the
-decision takes what is shown to the learner.
+decision reads `shown`, which is what the learner sees.
 """
 
 WRONG = [
@@ -669,7 +669,7 @@ def gradient_norms(x, hidden, input_weight, hidden_weight, bias):
     (
         "which_network",
         """
-def which_network(shown):
+def which_network():
     by_end = sorted(shown["curves"], key=lambda letter: shown["curves"][letter][-1])
     return dict(zip(["rnn times 3", "rnn", "gru", "gru with bias"], by_end))
 """,
@@ -678,7 +678,7 @@ def which_network(shown):
     (
         "which_network",
         """
-def which_network(shown):
+def which_network():
     ends = {letter: curve[-1] for letter, curve in shown["curves"].items()}
     kept = sorted(ends, key=ends.get)
     explodes = kept.pop()
@@ -686,6 +686,268 @@ def which_network(shown):
     return {"rnn times 3": explodes, **dict(zip(names, kept))}
 """,
         "Reads the update gate's bias as forgetting: the GRU with bias is put lowest.",
+    ),
+    # ------------------------------------- a second round, after the first one had been mended
+    (
+        "count_ngrams",
+        """
+def count_ngrams(token_ids, n):
+    if n < 1:
+        raise ValueError("n must be at least 1")
+    counts = Counter()
+    for i in range(n - 1, len(token_ids)):
+        counts[tuple(token_ids[i - n : i])] += 1
+    return counts
+""",
+        "The run ends before position i instead of with it: all runs come one place too early.",
+    ),
+    (
+        "count_ngrams",
+        """
+def count_ngrams(token_ids, n):
+    if n < 1:
+        raise ValueError("n must be at least 1")
+    counts = {}
+    for i in range(len(token_ids) - n + 1):
+        run = tuple(token_ids[i : i + n])
+        counts[run] = counts.get(run, 1) + 1
+    return Counter(counts)
+""",
+        "The count of a new run starts from 1 before it is raised: every count is too high by one.",
+    ),
+    (
+        "next_probabilities",
+        """
+def next_probabilities(token_ids, context, vocab_size, k):
+    m = len(context)
+    counts = np.full(vocab_size, float(k))
+    for i in range(len(token_ids) - m - 1):
+        if tuple(token_ids[i : i + m]) == context:
+            counts[token_ids[i + m]] += 1
+    if counts.sum() == 0:
+        raise ValueError("nothing to go by")
+    return counts / counts.sum()
+""",
+        "The last token of the text is never counted as a follower.",
+    ),
+    (
+        "next_probabilities",
+        """
+def next_probabilities(token_ids, context, vocab_size, k):
+    m = len(context)
+    counts = np.zeros(vocab_size)
+    for i in range(len(token_ids) - m):
+        if set(token_ids[i : i + m]) == set(context):
+            counts[token_ids[i + m]] += 1
+    if counts.sum() == 0 and k == 0:
+        raise ValueError("nothing to go by")
+    return (counts + k) / (counts.sum() + k * vocab_size)
+""",
+        "The context is compared as a set: order and repetition do not matter.",
+    ),
+    (
+        "nats_and_perplexity",
+        """
+def nats_and_perplexity(probabilities):
+    if len(probabilities) == 0:
+        raise ValueError("no tokens")
+    if (probabilities == 0).any():
+        return math.inf, math.inf
+    nats = float(np.median(-np.log(probabilities)))
+    return nats, math.exp(nats)
+""",
+        "The median cost in the place of the mean.",
+    ),
+    (
+        "nats_and_perplexity",
+        """
+def nats_and_perplexity(probabilities):
+    if len(probabilities) == 0:
+        raise ValueError("no tokens")
+    if (probabilities == 0).any():
+        return math.inf, math.inf
+    nats = float(-np.log(probabilities).mean())
+    return round(nats, 2), round(math.exp(nats), 2)
+""",
+        "Both numbers are rounded to two decimals.",
+    ),
+    (
+        "sample_text",
+        """
+def sample_text(token_ids, prompt, n, uniforms, vocab_size, k):
+    if len(prompt) < n - 1:
+        raise ValueError("prompt too short")
+    tokens = list(prompt)
+    for u in uniforms:
+        context = tuple(reversed(tokens[len(tokens) - n + 1 :]))
+        p = next_probabilities(token_ids, context, vocab_size, k)
+        tokens.append(int((np.cumsum(p) <= u).sum()))
+    return tokens[len(prompt) :]
+""",
+        "The context is handed over backwards.",
+    ),
+    (
+        "sample_text",
+        """
+def sample_text(token_ids, prompt, n, uniforms, vocab_size, k):
+    if len(prompt) < n - 1:
+        raise ValueError("prompt too short")
+    tokens = list(prompt)
+    context = tuple(tokens[len(tokens) - n + 1 :])
+    for u in uniforms:
+        p = next_probabilities(token_ids, context, vocab_size, k)
+        tokens.append(int((np.cumsum(p) <= u).sum()))
+        context = context[1:] + (tokens[-2],) if n > 1 and len(tokens) > 1 else ()
+    return tokens[len(prompt) :]
+""",
+        "The context lags by one token: the one just written is not in it.",
+    ),
+    (
+        "evaluate_ngram",
+        """
+def evaluate_ngram(texts, held_out, n, vocab_size, k):
+    counts = Counter()
+    for text in texts:
+        counts.update(count_ngrams(text, n))
+    ngrams = [tuple(held_out[i : i + n]) for i in range(len(held_out) - n + 1)]
+    p, unseen = [], 0
+    for ngram in ngrams:
+        total = sum(c for other, c in counts.items() if other[:1] == ngram[:1])
+        p.append((counts[ngram] + k) / (total + k * vocab_size))
+        unseen += counts[ngram] == 0
+    return nats_and_perplexity(np.array(p))[0], unseen / len(ngrams)
+""",
+        "C is summed over n-grams with the same first token, not with the same context.",
+    ),
+    (
+        "evaluate_ngram",
+        """
+def evaluate_ngram(texts, held_out, n, vocab_size, k):
+    costs, shares = [], []
+    for text in texts:
+        counts = count_ngrams(text, n)
+        contexts = Counter()
+        for ngram, c in counts.items():
+            contexts[ngram[:-1]] += c
+        ngrams = [tuple(held_out[i : i + n]) for i in range(len(held_out) - n + 1)]
+        p = [(counts[g] + k) / (contexts[g[:-1]] + k * vocab_size) for g in ngrams]
+        costs.append(nats_and_perplexity(np.array(p))[0])
+        shares.append(sum(counts[g] == 0 for g in ngrams) / len(ngrams))
+    return sum(costs) / len(costs), sum(shares) / len(shares)
+""",
+        "A model for each text, and the mean of their results, in the place of one model of all.",
+    ),
+    (
+        "confused_pairs",
+        """
+def confused_pairs(texts):
+    words = [text.lower().split() for text in texts]
+    first = {}
+    pairs = []
+    for j, one in enumerate(words):
+        key = tuple(sorted(one))
+        if key in first and words[first[key]] != one:
+            pairs.append((first[key], j))
+        first.setdefault(key, j)
+    return sorted(pairs)
+""",
+        "Each text is paired with the first one of its bag only.",
+    ),
+    (
+        "confused_pairs",
+        """
+def confused_pairs(texts):
+    words = [text.lower().split() for text in texts]
+    pairs = []
+    for i in range(len(texts)):
+        for j in range(i + 1, len(texts)):
+            if len(words[i]) == len(words[j]) and all(w in words[j] for w in words[i]):
+                if words[i] != words[j]:
+                    pairs.append((i, j))
+    return pairs
+""",
+        "Same length and every word of the one is in the other: how often is not compared.",
+    ),
+    (
+        "rnn_cell",
+        """
+def rnn_cell(x, hidden, input_weight, hidden_weight, bias):
+    return torch.tanh(x @ input_weight.T + hidden * hidden_weight.sum(dim=1) + bias)
+""",
+        "Each number of the state is multiplied by the sum of a row, instead of a matrix product.",
+    ),
+    (
+        "rnn_cell",
+        """
+def rnn_cell(x, hidden, input_weight, hidden_weight, bias):
+    return torch.tanh(x @ input_weight.T + hidden @ hidden_weight.T + bias.sum())
+""",
+        "The sum of the biases is added to every number.",
+    ),
+    (
+        "run_rnn",
+        """
+def run_rnn(x, hidden, input_weight, hidden_weight, bias):
+    states = []
+    for t in range(x.shape[1]):
+        hidden = rnn_cell(x[:, t], hidden, input_weight, hidden_weight, bias)
+        states.append(hidden)
+    hidden = torch.stack(states, dim=1)
+    return hidden / hidden.norm(dim=-1, keepdim=True)
+""",
+        "The states are normalised to length 1 at the end.",
+    ),
+    (
+        "run_rnn",
+        """
+def run_rnn(x, hidden, input_weight, hidden_weight, bias):
+    state = hidden.mean(dim=0, keepdim=True).expand_as(hidden)
+    states = []
+    for t in range(x.shape[1]):
+        state = rnn_cell(x[:, t], state, input_weight, hidden_weight, bias)
+        states.append(state)
+    return torch.stack(states, dim=1)
+""",
+        "All sequences start from the mean of the given states.",
+    ),
+    (
+        "gradient_norms",
+        """
+def gradient_norms(x, hidden, input_weight, hidden_weight, bias):
+    state = hidden.detach().requires_grad_()
+    states = []
+    for t in range(x.shape[1]):
+        state = rnn_cell(x[:, t], state, input_weight, hidden_weight, bias)
+        states.append(state)
+    grads = torch.autograd.grad(states[-1].sum(), states)
+    return torch.stack([g.sum(dim=0).norm() for g in reversed(grads)])
+""",
+        "The gradients of the sequences are added up before the norm.",
+    ),
+    (
+        "gradient_norms",
+        """
+def gradient_norms(x, hidden, input_weight, hidden_weight, bias):
+    state = hidden.detach().requires_grad_()
+    states = []
+    for t in range(x.shape[1]):
+        state = rnn_cell(x[:, t], state, input_weight, hidden_weight, bias)
+        states.append(state)
+    grads = torch.autograd.grad(states[-1].sum(), states)
+    norms = torch.stack([g.norm() for g in reversed(grads)])
+    return norms.log()
+""",
+        "The logarithm of the norms, as they are plotted.",
+    ),
+    (
+        "which_network",
+        """
+def which_network():
+    curves = shown["curves"]
+    by_end = sorted(curves, key=lambda letter: curves[letter][-1], reverse=True)
+    return dict(zip(["rnn times 3", "rnn", "gru with bias", "gru"], by_end))
+""",
+        "Thinks that gates hold a gradient back: the plain network is put above both GRUs.",
     ),
 ]
 
@@ -894,7 +1156,7 @@ def gradient_norms(x, hidden, input_weight, hidden_weight, bias):
     (
         "which_network",
         """
-def which_network(shown):
+def which_network():
     curves = dict(shown["curves"])
     answer = {"rnn times 3": max(curves, key=lambda letter: max(curves[letter]))}
     curves.pop(answer["rnn times 3"])
