@@ -18,7 +18,7 @@ from typing import Any
 
 from grading.course.errors import CourseError
 from grading.course.exercise import Exercise, Misconception
-from grading.course.unit import load_exercise, load_unit
+from grading.course.unit import Unit, load_exercise, load_unit
 
 
 @lru_cache
@@ -134,9 +134,13 @@ def apply_edits(source: str, edits: Mapping[str, str], what: str) -> str:
 
 def chain(exercise: Exercise) -> list[Exercise]:
     """The exercises whose answers this one calls, directly or not, then itself."""
-    unit, links = load_unit(exercise.unit), []
+    return _chain(exercise, load_unit(exercise.unit))
+
+
+def _chain(exercise: Exercise, unit: Unit) -> list[Exercise]:
+    links: list[Exercise] = []
     for needed in exercise.depends:
-        links += [e for e in chain(unit.by_id[needed]) if e not in links]
+        links += [e for e in _chain(unit.by_id[needed], unit) if e not in links]
     return [*links, exercise]
 
 
@@ -150,11 +154,12 @@ def compile_answer(exercise: Exercise, changed: Mapping[str, str | Callable]) ->
 
     `changed` maps exercise ids to the source text to use instead, or to a callable.
     """
-    path = load_unit(exercise.unit).source
+    unit = load_unit(exercise.unit)
+    path, links = unit.source, _chain(exercise, unit)
     namespace: dict[str, Any] = {}
-    for link in chain(exercise):
+    for link in links:
         namespace = {**_home_namespace(path, link.callable), **namespace}
-    for link in chain(exercise):  # in one namespace, so that each calls the changed others
+    for link in links:  # in one namespace, so that each calls the changed others
         answer = changed.get(link.id) or solution_source(path, link.callable)
         if isinstance(answer, str):
             exec(_code(answer, f"<{link.callable}>"), namespace)

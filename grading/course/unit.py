@@ -77,10 +77,10 @@ def unit_slugs() -> list[str]:
 
 def load_unit(slug: str) -> Unit:
     """The unit of a slug ("05_attention" or "attention"); an unknown one names those there are."""
-    known = {s: s.split("_", 1)[1] for s in unit_slugs()}
-    for full, name in known.items():
-        if slug in (full, name):
-            return _load(full)
+    known = _sources()
+    for full, root in known.items():
+        if slug in (full, full.split("_", 1)[1]):
+            return _read(full, root)
     raise CourseError(f"There is no unit {slug!r}. Units: {', '.join(known) or 'none'}.")
 
 
@@ -91,10 +91,6 @@ def load_exercise(exercise_id: str) -> Exercise:
         known = ", ".join(unit.by_id)
         raise CourseError(f"There is no exercise {exercise_id!r}. Exercises: {known}.")
     return unit.by_id[exercise_id]
-
-
-def _load(slug: str) -> Unit:
-    return _read(slug, _sources()[slug])
 
 
 @lru_cache

@@ -113,7 +113,7 @@ def padded_at_both_ends(token_ids, n):
 
 
 PADDING = (
-    "Runs are counted that reach beyond the text, with something else where it has no tokens. "
+    "{} runs are counted that reach beyond the text, with something else where it has no tokens. "
     "Only runs that lie wholly in the text are asked for."
 )
 
@@ -199,8 +199,15 @@ MISCONCEPTIONS = (
         LINK,
         answer=keys_as_text,
     ),
-    Misconception("padded-at-the-beginning", PADDING, LINK, answer=padded_at_the_beginning),
-    Misconception("padded-at-both-ends", PADDING, LINK, answer=padded_at_both_ends),
+    Misconception(
+        "padded-at-the-beginning",
+        PADDING.format("At the beginning"),
+        LINK,
+        answer=padded_at_the_beginning,
+    ),
+    Misconception(
+        "padded-at-both-ends", PADDING.format("At both ends"), LINK, answer=padded_at_both_ends
+    ),
     Misconception(
         "single-tokens-refused",
         "n=1 is refused. A single token is a run, too, the 1-gram: only below 1 there is nothing "

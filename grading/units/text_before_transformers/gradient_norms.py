@@ -114,11 +114,6 @@ def through_the_other_axis(x, hidden, input_weight, hidden_weight, bias):
     return torch.stack(norms)
 
 
-SLICED = (
-    "The states are cut out of the stacked result, on which the last state does not depend. Ask "
-    "for the gradient by the very tensors that the loop made: keep them in a list."
-)
-
 MISCONCEPTIONS = (
     Misconception(
         "by-position-not-distance",
@@ -267,13 +262,16 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "sliced-from-the-stack",
-        SLICED,
+        "The states are cut out of the stacked result, on which the last state does not depend. "
+        "Ask for the gradient by the very tensors that the loop made: keep them in a list.",
         LINK,
         {GRADS: "torch.autograd.grad((parts := torch.stack(states).unbind())[-1].sum(), parts)"},
     ),
     Misconception(
         "sliced-and-unused-allowed",
-        SLICED,
+        "The states are cut out of the stacked result, on which the last state does not depend: "
+        "`allow_unused` hides that behind None. Keep the very tensors that the loop made, in a "
+        "list.",
         LINK,
         {
             GRADS: "[g if g is not None else torch.zeros_like(hidden) for g in torch.autograd.grad("

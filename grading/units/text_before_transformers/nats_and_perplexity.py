@@ -76,8 +76,8 @@ ZERO = "if (probabilities == 0).any():\n        return math.inf, math.inf"
 EMPTY = "if len(probabilities) == 0:"
 
 WEIGHTED = (
-    "Each cost is multiplied by its probability, as in the entropy of a model. Here the tokens "
-    "have come already, and each counts once, however unlikely it was."
+    "Each cost is multiplied by its probability and then {}, as in the entropy of a model. Here "
+    "the tokens have come already, and each counts once, however unlikely it was."
 )
 
 MISCONCEPTIONS = (
@@ -111,13 +111,13 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "weighted-by-probability",
-        WEIGHTED,
+        WEIGHTED.format("added"),
         LINK,
         {NATS: "float(-(probabilities * np.log(probabilities)).sum())"},
     ),
     Misconception(
         "weighted-and-averaged",
-        WEIGHTED,
+        WEIGHTED.format("averaged"),
         LINK,
         {NATS: "float(-(probabilities * np.log(probabilities)).mean())"},
     ),

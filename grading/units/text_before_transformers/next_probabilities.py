@@ -142,10 +142,6 @@ APART = (
     "Places are missed where the context stands: after a find, the search goes on behind {}. The "
     "context may stand again one place further, as *3 3* does in *3 3 3*."
 )
-ALL_N_GRAMS = (
-    "This divides by all n-grams of the text, so it is the share of the whole text. Wanted is "
-    "the share among those n-grams that begin with the context."
-)
 
 MISCONCEPTIONS = (
     Misconception(
@@ -197,7 +193,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "only-the-numerator-counts",
-        ALL_N_GRAMS,
+        "This divides by all n-grams of the text, so it is the share of the whole text. Wanted is "
+        "the share among those n-grams that begin with the context.",
         COUNTING,
         {TOTAL: "total = sum(counts.values())"},
     ),

@@ -139,7 +139,7 @@ DRAW = f"written.append({CHOICE})"
 RESULT = "return written[len(prompt) :]"
 
 OWN_TEXT = (
-    "What the model writes is counted, as if it had stood in the text: the probabilities move with "
+    "{} counted, as if it had stood in the text: the probabilities move with "
     "each draw. They come from `token_ids` alone."
 )
 
@@ -274,13 +274,13 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "reads-what-it-writes",
-        OWN_TEXT,
+        OWN_TEXT.format("What the model writes is"),
         LINK,
         answer=_reading(lambda text, prompt, new: [*text, *new]),
     ),
     Misconception(
         "reads-prompt-and-what-it-writes",
-        OWN_TEXT,
+        OWN_TEXT.format("All that stands there, prompt and new tokens, is"),
         LINK,
         answer=_reading(lambda text, prompt, new: [*text, *prompt, *new]),
     ),

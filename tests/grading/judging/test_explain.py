@@ -174,13 +174,13 @@ def test_no_value_makes_looking_for_a_reason_fail(n):
         assert judge(exercise, 1, trial(exercise, 1).run(lambda *i, v=value, **m: v)).message
 
 
-def test_the_first_of_two_numbers_is_told_without_axes():
-    def share_wrong(*inputs):
+def test_which_of_two_numbers_is_right_is_told_without_axes():
+    def cost_wrong(*inputs):
         nats, unseen = right(EVALUATE)(*inputs)
-        return nats, unseen / 2 + 0.1 * nats
+        return nats + nats**2, unseen
 
-    said = said_of(EVALUATE, share_wrong)
-    assert "of what comes back only the first item is right" in said.message.lower()
+    said = said_of(EVALUATE, cost_wrong)
+    assert "of what comes back only the last item is right" in said.message.lower()
 
 
 def test_an_error_that_is_promised_elsewhere_is_told_with_its_case():
