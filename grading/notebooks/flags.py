@@ -65,23 +65,30 @@ _COMPILED = {
 def remarks(notebook: NotebookNode, unit: Unit) -> list[str]:
     """One sentence for each sign in the learner's code, with the number of the first such cell."""
     found: dict[str, int] = {}
-    signs = _COMPILED | _forbidden(unit)
     for number, cell in enumerate(notebook.cells, start=1):
         if not _is_learners(cell):
             continue
-        for words, pattern in signs.items():
+        for words, pattern in (_COMPILED | _forbidden(unit, _answered(cell))).items():
             if words not in found and pattern.search(cell.source[:LONGEST]):
                 found[words] = number
     return [f"To look at: the code {words} (cell {number})." for words, number in found.items()]
 
 
+def _answered(cell: NotebookNode) -> str:
+    """The id of the answer cell that this is; "" for a cell of the learner's own."""
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
 @cache
-def _forbidden(unit: Unit) -> dict[str, re.Pattern]:
-    """The functions that some exercise is to be written without, wherever they come from: the judge
-    sees them called, but not everything that a learner can do to hide it."""
+def _forbidden(unit: Unit, answer_id: str) -> dict[str, re.Pattern]:
+    """The functions to do without in an answer's cell, or anywhere else in those of all exercises.
+
+    The judge sees them called, but not everything that a learner can do to hide it.
+    """
+    own = [exercise for exercise in unit.exercises if exercise.answer_id == answer_id]
     names = {
         [part for part in name.split(".") if not part.startswith("__")][-1]
-        for exercise in unit.exercises
+        for exercise in own or unit.exercises
         for name in exercise.forbids
     }
     if not names:

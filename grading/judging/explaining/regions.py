@@ -76,8 +76,8 @@ def not_numbers(pair: Pair) -> Iterator[Key]:
     names = {"NaN": np.isnan(pair.have[bad]), "infinity": ~np.isnan(pair.have[bad])}
     what = " or ".join(name for name, found in names.items() if found.any())
     rest = "right" if pair.right_at[~bad].all() else "other"
-    if bad.all():
-        yield "everywhere", rest, what
+    if bad.all():  # there is no rest
+        yield "everywhere", "other", what
     elif bad.ndim and (bad.any(-1) == bad.all(-1)).all():
         yield "rows", rest, what, pair.axes[-1]
     for i, word in enumerate(pair.axes):

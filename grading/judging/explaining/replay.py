@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grading import kernel
-from grading.judging.evidence import BadEvidence, Outcome, parse
+from grading.judging.evidence import BadEvidence, Outcome, arrays_in, parse
 from grading.judging.explaining.agree import before
 from grading.judging.explaining.pairs import View
 from grading.judging.explaining.sizes import input_axes, sizes_of
@@ -28,7 +28,7 @@ def other_inputs(view: View) -> tuple[str, str] | None:
     at, first = view.at, _first_case(view)
     if first is None or at.exercise.seconds > SLOW or at.exercise.is_decision:
         return None
-    if at.exercise.checks or at.exercise.drive is not None:
+    if at.exercise.checks or at.exercise.drive is not None or _without_numbers(view):
         return None
     order = [first, *(i for i in view.wrong_cases if i != first), *view.right_cases]
     for n, (text, change) in enumerate(_changes(view, first)):
@@ -40,6 +40,12 @@ def other_inputs(view: View) -> tuple[str, str] | None:
             condition = before(view, always=not view.errors)
             return "other inputs", condition + (told if condition else told[0].upper() + told[1:])
     return None
+
+
+def _without_numbers(view: View) -> bool:
+    """Whether all that came back is NaN or infinite: other inputs give that for many reasons."""
+    arrays = [a for i in view.wrong_cases for a in arrays_in(view.got.cases[i].output)]
+    return bool(arrays) and not any(np.isfinite(array.value).any() for array in arrays)
 
 
 def _sharp(view: View, change: Change) -> bool:

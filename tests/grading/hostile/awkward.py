@@ -245,19 +245,19 @@ def workers(handed: Handed) -> None:
 # --- values -------------------------------------------------------------------------------------
 
 
-@entry("returns numpy", read_map=("fail", ""))
+@entry("returns numpy", read_map=("fail", "they come as a NumPy array"))
 def numpy_answer(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).numpy()"), topic="read_map")
 
 
-@entry("returns a matrix of numpy's", read_map=("fail", ""))
+@entry("returns a matrix of numpy's", read_map=("fail", "they come as a NumPy array"))
 def numpy_matrix(handed: Handed) -> None:
     handed.around(
         after="import numpy\n" + wrapped("numpy.asmatrix(right(*inputs))"), topic="read_map"
     )
 
 
-@entry("returns a list", read_map=("fail", "list"))
+@entry("returns a list", read_map=("fail", "they come as a list"))
 def list_answer(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).tolist()"), topic="read_map")
 

@@ -416,7 +416,7 @@ def seeds(handed: Handed) -> None:
         """)
 
 
-@entry("returns NaN", row="36", read_map=("fail", ""))
+@entry("returns NaN", row="36", read_map=("fail", "NaN"))
 def not_a_number(handed: Handed) -> None:
     handed.around(after=wrapped("torch.full_like(right(*inputs), float('nan'))"), topic="read_map")
 
@@ -426,7 +426,11 @@ def requires_grad(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).requires_grad_()"), topic="read_map")
 
 
-@entry("is right, but in a finer dtype", row="38a", read_map=("fail", "dtype is float64"))
+@entry(
+    "is right, but in a finer dtype",
+    row="38a",
+    read_map=("fail", "their dtype is float64, and float32 is wanted"),
+)
 def finer_dtype(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).double()"), topic="read_map")
 
@@ -434,7 +438,7 @@ def finer_dtype(handed: Handed) -> None:
 @entry(
     "is right in another kind of number",
     row="38b",
-    causal_mask=("fail", "dtype is int64"),
+    causal_mask=("fail", "their dtype is int64, and bool is wanted"),
 )
 def other_dtype(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs).long()", topic="causal_mask"))
@@ -445,7 +449,7 @@ def in_place(handed: Handed) -> None:
     handed.around(after=wrapped("right(*inputs), inputs[0].zero_()", "[0]"), topic="read_map")
 
 
-@entry("knows the answers to the public examples", row="40", causal_mask=("fail", ""))
+@entry("knows the answers to the public examples", row="40", causal_mask=("fail", "wrong on all"))
 def memoised(handed: Handed) -> None:
     handed.answer("""
         KNOWN = {(3, None): [[1, 0, 0], [1, 1, 0], [1, 1, 1]], (2, 4): [[1, 1, 1, 0], [1, 1, 1, 1]]}

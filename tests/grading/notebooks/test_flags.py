@@ -35,8 +35,9 @@ HARMLESS = [
 ]
 
 
-def noted(source, unit=None):
-    cell = nbformat.v4.new_code_cell(source)
+def noted(source, unit=None, answer_id=None):
+    fields = {"nbgrader": {"grade_id": answer_id}} if answer_id else {}
+    cell = nbformat.v4.new_code_cell(source, metadata=fields)
     unit = unit or load_unit("attention")
     return flags.remarks(nbformat.v4.new_notebook(cells=[cell]), unit)
 
@@ -56,17 +57,25 @@ def test_harmless_code_is_not(source):
 @pytest.mark.parametrize("slug", unit_slugs())
 def test_no_answer_of_the_course_right_or_wrong_is_remarked_on(slug):
     unit = load_unit(slug)
-    sources = list(sample_class.right_answers(unit).values())
+    right = sample_class.right_answers(unit)
     for exercise in unit.exercises:
+        sources = [right[exercise.answer_id]]
         for function in exercise.alternatives:
             sources.append(sample_class.answer_source(function, exercise.callable))
         texts = [wrong_source(exercise, m) for m in exercise.misconceptions]
         sources += [text for text in texts if isinstance(text, str)]
-    assert sources
-    for source in sources:
-        # An exercise may use what another one of the unit is to be written without.
-        others = [said for said in noted(source, unit) if "to be written without" not in said]
-        assert others == [], source
+        for source in sources:
+            assert noted(source, unit, exercise.answer_id) == [], source
+
+
+def test_an_exercise_may_use_what_another_one_has_to_write_out():
+    unit = load_unit("attention")
+    source = "x = torch.nn.functional.scaled_dot_product_attention(q, k, v)"
+    by_id = {e.answer_id: bool(e.forbids) for e in unit.exercises}
+    assert set(by_id.values()) == {True, False}
+    for answer_id, banned in by_id.items():
+        assert bool(noted(source, unit, answer_id)) == banned
+    assert noted(source, unit)  # a cell of the learner's own may serve any of them
 
 
 def test_what_the_course_wrote_is_not(unit, notebook):
