@@ -54,7 +54,8 @@ def mend(notebook: NotebookNode, unit: Unit) -> NotebookNode:
 
 def seed_in(notebook: NotebookNode) -> int:
     """The seed of a learner's own decisions, which `course start` writes into their notebooks."""
-    fields = notebook.metadata.get("course")
+    metadata = notebook.get("metadata")
+    fields = metadata.get("course") if isinstance(metadata, dict) else None
     seed = fields.get("learner", 0) if isinstance(fields, dict) else 0
     return seed if type(seed) is int and 0 <= seed < 2**31 else 0
 

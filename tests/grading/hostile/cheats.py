@@ -2,7 +2,7 @@
 
 from tests.grading.hostile.catalogue import Handed, entry
 
-WRONG_DTYPE = ("fail", "the dtype is float32, expected bool")
+ALWAYS_0 = ("fail", "it is always 0")
 UNREADABLE = ("refused", "The result cannot be read")
 NO_ANSWER = ("refused", "What came back is not an answer to this exercise")
 NO_RESULT = ("missing", "brought no result")
@@ -39,9 +39,16 @@ def _frame(kind, header=None):
 
 
 def shout(handed: Handed, code: str) -> None:
-    """Let an answer write into the grader's pipe."""
+    """Let an answer write into the grader's pipe; CELL stands for the cell that checks it."""
     handed.extra(PIPES)
     handed.inside(code)
+    handed.answer_cell().source = handed.answer_cell().source.replace("CELL", str(running(handed)))
+
+
+def running(handed: Handed) -> int:
+    """The index of the cell that checks the answer."""
+    check = handed.check_cell()
+    return next(i for i, cell in enumerate(handed.notebook.cells) if cell is check)
 
 
 def forge(handed: Handed, json: str, npz: str = "_arrays()") -> None:
@@ -60,7 +67,7 @@ def forge(handed: Handed, json: str, npz: str = "_arrays()") -> None:
 @entry("says that all cells are done, with full points", causal_mask=STOPPED)
 def forged_end(handed: Handed) -> None:
     code = """
-        _shout(_frame(b"D", {"cell": 15, "outputs": [], "seconds": 0}) + _frame(b"X"))
+        _shout(_frame(b"D", {"cell": CELL, "outputs": [], "seconds": 0}) + _frame(b"X"))
         os._exit(0)
         """
     shout(handed, code)
@@ -108,7 +115,7 @@ def endless_number(handed: Handed) -> None:
     """And goes on running: what it still has to say must not reach the next submission."""
     code = """
         import time
-        text = b'{"cell": 15, "outputs": [], "seconds": 1' + b"0" * 400 + b"}"
+        text = b'{"cell": CELL, "outputs": [], "seconds": 1' + b"0" * 400 + b"}"
         _shout(struct.pack(">cII", b"D", len(text), 0) + text)
         time.sleep(30)
         """
@@ -120,7 +127,7 @@ def endless_number(handed: Handed) -> None:
     causal_mask=("error", "a message of impossible size"),
 )
 def empty_lists(handed: Handed) -> None:
-    code = '_shout(_frame(b"D", {"cell": 15, "outputs": [[]] * 1_000_000, "seconds": 0}))'
+    code = '_shout(_frame(b"D", {"cell": CELL, "outputs": [[]] * 1_000_000, "seconds": 0}))'
     shout(handed, code)
 
 
@@ -143,7 +150,7 @@ def claims_to_pass(handed: Handed) -> None:
     )
 
 
-@entry("writes evidence before its check", remarks=TOUCHES, causal_mask=WRONG_DTYPE)
+@entry("writes evidence before its check", remarks=TOUCHES, causal_mask=ALWAYS_0)
 def evidence_too_early(handed: Handed) -> None:
     code = FORGED.replace("{json}", '"{}"').replace("{npz}", "b''")
     handed.wrong(before=f"{code}\n_forged()")
@@ -232,7 +239,7 @@ def other_exercise(handed: Handed) -> None:
         """)
 
 
-@entry("blows up its error message", remarks=TOUCHES, causal_mask=("error", "it raised xxx"))
+@entry("blows up its error message", remarks=TOUCHES, causal_mask=("error", "It stops with an error: xxx"))
 def endless_message(handed: Handed) -> None:
     handed.behind("""
         import grading.kernel as kernel
@@ -290,7 +297,7 @@ def at_home(handed: Handed) -> None:
 @entry(
     "makes all tensors equal, changed inputs too",
     remarks=["replaces functions"],
-    causal_mask=WRONG_DTYPE,
+    causal_mask=ALWAYS_0,
 )
 def equal_tensors(handed: Handed) -> None:
     handed.wrong("""
@@ -313,7 +320,7 @@ def encode_replaced(handed: Handed) -> None:
 
 
 @entry(
-    "memoises the inputs it finds in the grader's files", remarks=TOUCHES, causal_mask=WRONG_DTYPE
+    "memoises the inputs it finds in the grader's files", remarks=TOUCHES, causal_mask=ALWAYS_0
 )
 def reads_requests(handed: Handed) -> None:
     handed.wrong("""

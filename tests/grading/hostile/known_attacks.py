@@ -8,7 +8,7 @@ import nbformat
 
 from tests.grading.hostile.catalogue import Handed, entry
 
-WRONG_DTYPE = ("fail", "the dtype is float32, expected bool")
+ALWAYS_0 = ("fail", "it is always 0")
 ENDED = "ended the whole Python process"
 
 
@@ -118,7 +118,7 @@ def looks_for_tests(handed: Handed) -> None:
 @entry(
     "deletes asserts with an AST transformer",
     row="10",
-    causal_mask=WRONG_DTYPE,
+    causal_mask=ALWAYS_0,
     remarks=["changes how cells are run"],
 )
 def ast_transformer(handed: Handed) -> None:
@@ -153,14 +153,14 @@ def replaces_run_cell(handed: Handed) -> None:
 @entry(
     "displays points by itself",
     row="12",
-    causal_mask=WRONG_DTYPE,
+    causal_mask=ALWAYS_0,
     remarks=["changes how cells are run"],
 )
 def display_hook(handed: Handed) -> None:
     handed.wrong(after="import sys; sys.displayhook(200.0)")
 
 
-@entry("tags the check with skip-execution", row="13", causal_mask=WRONG_DTYPE)
+@entry("tags the check with skip-execution", row="13", causal_mask=ALWAYS_0)
 def skip_execution(handed: Handed) -> None:
     handed.wrong()
     check = handed.check_cell()
@@ -200,7 +200,7 @@ def custom_exc(handed: Handed) -> None:
 @entry(
     "replaces allclose and numpy.testing",
     row="16",
-    causal_mask=WRONG_DTYPE,
+    causal_mask=ALWAYS_0,
     remarks=["replaces functions"],
 )
 def patched_comparisons(handed: Handed) -> None:
@@ -215,7 +215,7 @@ def patched_comparisons(handed: Handed) -> None:
 @entry(
     "puts its own reference_impl in the place of the real one",
     row="17",
-    causal_mask=WRONG_DTYPE,
+    causal_mask=ALWAYS_0,
     remarks=["reference_impl, which is not there"],
 )
 def fake_reference(handed: Handed) -> None:

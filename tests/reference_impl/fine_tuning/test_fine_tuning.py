@@ -39,7 +39,7 @@ from reference_impl.pretraining.training import Batches, add_gradients, evaluate
 from reference_impl.published.tokenizer_files import tokenizer_from_gguf
 from reference_impl.tokenization.tokenization import Tokenizer
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = Path(__file__).with_name("fine_tuning_run.py")
 BYTES = Tokenizer({bytes([byte]): byte for byte in range(256)}, r"(?s:.)", {START: 256, END: 257})
 

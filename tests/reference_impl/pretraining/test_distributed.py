@@ -14,7 +14,7 @@ from reference_impl.pretraining.checkpoints import read_checkpoint
 from reference_impl.pretraining.distributed import World, join_processes, unwrapped, whole
 from reference_impl.pretraining.training import add_gradients
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = Path(__file__).with_name("training_run.py")
 N_STEPS = 8
 

@@ -23,7 +23,7 @@ from reference_impl.pretraining.packing import PackedBatches, PackedDecoder, pac
 from reference_impl.pretraining.schedule import warmup_cosine
 from reference_impl.pretraining.training import Step, add_gradients, evaluate, train
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = Path(__file__).with_name("training_run.py")
 SENTENCE = torch.tensor([5, 1, 4, 1, 5, 9, 2, 6] * 20)
 
