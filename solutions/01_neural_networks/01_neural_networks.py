@@ -36,7 +36,7 @@ class Node:
         self,
         data: int | float,
         parents: tuple["Node", ...] = (),
-        local_grads: tuple[float, ...] = (),
+        local_grads: tuple[int | float, ...] = (),
     ) -> None:
         self.data = float(data)
         self.grad = 0.0

@@ -4,6 +4,7 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from io import TextIOBase
+from types import TracebackType
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -17,6 +18,7 @@ try:
 except ModuleNotFoundError:  # Windows
     resource = None
 
+FRAMES = 20  # of a traceback that are shown at each of its ends
 CUT = "\n[The rest of this cell's output is cut.]\n"
 
 
@@ -127,6 +129,12 @@ class Shell(InteractiveShell):
         """IPython would keep all that is printed a second time, however much it is."""
         return nullcontext()
 
+    def _get_exc_info(self, exc_tuple=None):
+        """IPython looks a source up once for each frame: for a thousand calls, 20 seconds."""
+        etype, value, traceback = super()._get_exc_info(exc_tuple)
+        _shorten(traceback)
+        return etype, value, traceback
+
     def _showtraceback(self, etype, evalue, stb) -> None:
         self.outputs.error(getattr(etype, "__name__", str(etype)), str(evalue), stb)
 
@@ -148,6 +156,16 @@ def _cpu_seconds() -> float:
         return time.process_time()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def _shorten(traceback: TracebackType | None) -> None:
+    """Keep the first and the last frames of a long traceback."""
+    frames = []
+    while traceback is not None:
+        frames.append(traceback)
+        traceback = traceback.tb_next
+    if len(frames) > 2 * FRAMES:
+        frames[FRAMES - 1].tb_next = frames[-FRAMES]
 
 
 def _joined(item: dict[str, Any]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_rounded_coefficients_give_other_advice(law, billion_parameters, tokens_
 
 
 def test_without_compute_there_is_no_optimum():
-    with pytest.raises(ValueError, match="not above 0"):
+    with pytest.raises(ValueError, match="not a finite number above 0"):
         HOFFMANN.optimum(0)
 
 
