@@ -109,7 +109,7 @@ class LocalWorkers:
         The pool waits for the rest, which the other processes' end of the pipe lets it expect. So
         all of them are ended, and their tasks given to new ones.
         """
-        processes = list((getattr(self._executor, "_processes", None) or {}).values())
+        processes = self._processes()
         self._deaths = self._deaths + 1 if any(not p.is_alive() for p in processes) else 0
         if self._deaths > PATIENCE:
             for process in processes:
@@ -118,9 +118,19 @@ class LocalWorkers:
             self._executor._result_queue._writer.close()
 
     def renew(self) -> None:
-        """New processes in the place of a pool that broke."""
+        """New processes in the place of a pool that broke.
+
+        The pool tells the rest to end, and waits for them without a limit. A process that begins to
+        wait for its next task in that very moment does not hear it.
+        """
+        for process in self._processes():
+            process.join(PATIENCE)
+            process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = self._pool()
+
+    def _processes(self) -> list:
+        return list((getattr(self._executor, "_processes", None) or {}).values())
 
     def _pool(self) -> Executor:
         self._deaths = 0  # how often in a row `look_after` has seen a dead process

@@ -73,6 +73,10 @@ def frontend(request, mine, served, tmp_path_factory):
             [server] = jupyter._servers(mine)
         yield f"{server['url']}{PATHS[request.param]}?token=t"
         process.send_signal(signal.SIGTERM)
+        try:  # a server that has shut down all it runs may still wait for a thread of its own
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 @pytest.fixture
