@@ -36,7 +36,7 @@ def attention_weights(
     wide = torch.promote_types(q.dtype, torch.float32)
     scores = q.to(wide) @ k.to(wide).transpose(-2, -1) / head_dim**0.5  # ... q_seq kv_seq
     if mask is not None:  # the lowest number: a row of nothing but -inf would become NaN
-        scores = scores.masked_fill(~mask, torch.finfo(wide).min)
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
     weights = scores.softmax(dim=-1)
     if mask is not None:
         weights = weights.masked_fill(~mask, 0.0)  # a fully masked row was shared out evenly

@@ -128,7 +128,7 @@ SCORES = "q.to(wide) @ k.to(wide).transpose(-2, -1) / head_dim**0.5"
 SCALE = " / head_dim**0.5"
 WIDTH = "head_dim = q.shape[-1]"
 SOFTMAX = "scores.softmax(dim=-1)"
-LOWEST = "torch.finfo(wide).min"
+LOWEST = "torch.finfo(scores.dtype).min"
 HIDE = f"scores = scores.masked_fill(~mask, {LOWEST})"
 ZERO = "weights = weights.masked_fill(~mask, 0.0)"
 

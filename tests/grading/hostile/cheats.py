@@ -239,7 +239,11 @@ def other_exercise(handed: Handed) -> None:
         """)
 
 
-@entry("blows up its error message", remarks=TOUCHES, causal_mask=("error", "It stops with an error: xxx"))
+@entry(
+    "blows up its error message",
+    remarks=TOUCHES,
+    causal_mask=("error", "It stops with an error: xxx"),
+)
 def endless_message(handed: Handed) -> None:
     handed.behind("""
         import grading.kernel as kernel
@@ -319,9 +323,7 @@ def encode_replaced(handed: Handed) -> None:
     )
 
 
-@entry(
-    "memoises the inputs it finds in the grader's files", remarks=TOUCHES, causal_mask=ALWAYS_0
-)
+@entry("memoises the inputs it finds in the grader's files", remarks=TOUCHES, causal_mask=ALWAYS_0)
 def reads_requests(handed: Handed) -> None:
     handed.wrong("""
         import os, pathlib
