@@ -67,7 +67,7 @@ def raised(error: Raised) -> str:
     at = f" at `{error.line.strip()}`" if error.line else ""
     message = " ".join(error.message.split())
     message = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]} ..."
-    return f"it raised {error.type}: {message}{at}"
+    return f"it raised {error.type}{': ' if message else ''}{message}{at}"
 
 
 def outcomes_differ(

@@ -235,6 +235,7 @@ def _cases(view: View) -> Told | None:
 # Those that point closest to the cause come first.
 FINDERS: tuple[Callable[[View], Told | None], ...] = (
     _changed_input,
+    forms.another_error,
     _errors_mostly,
     forms.another_form,
     forms.held_inside,

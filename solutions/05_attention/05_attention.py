@@ -270,7 +270,8 @@ with demonstration():
 #
 # A model that writes keeps the keys and values of everything it has read. To keep fewer of them,
 # several query heads share one KV head: neighbours share. Match the heads up, then call the
-# attention you have.
+# attention you have. Where heads cannot share evenly, the check asks for the `ValueError` that the
+# docstring promises, and a point of its own is given for it.
 #
 # <details><summary>Hint</summary>
 #

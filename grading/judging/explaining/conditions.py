@@ -37,14 +37,14 @@ def right_only_where(view: View) -> str | None:
 
 
 def stops_only_where(view: View) -> str | None:
-    """On which cases the answer stops with an error."""
+    """On which cases the answer stops with an error that is not wanted."""
     other = [i for i in range(len(view.differences)) if i not in view.errors]
     words = other and (
-        parted(view, other, view.errors, numbers=False)
-        or parted(view, other, view.errors, numbers=True)
+        parted(view, view.errors, other, numbers=False)
+        or parted(view, view.errors, other, numbers=True)
     )
     return (
-        f"It happens on {_every(view.errors)} {words[1]}, and on none {words[0]}" if words else None
+        f"It happens on {_every(view.errors)} {words[0]}, and on none {words[1]}" if words else None
     )
 
 

@@ -129,11 +129,28 @@ def other_shape(view: View) -> tuple[str, str] | None:
 def refused(view: View, i: int) -> tuple[str, str] | None:
     """An error of the type that the docstring promises elsewhere, where a result is wanted."""
     error = view.got.cases[i].error
-    if not view.at.promised(error):
+    expected = view.at.expected(i)
+    if not view.at.promised(error) or (expected and expected.error):
         return None
     message = " ".join(error.message.split())[:90]
     told = f"It raises {error.type} also where a result is wanted, first on {view.says(i)}"
     return "refused", f"{told}: {message}" if message else told
+
+
+def another_error(view: View) -> tuple[str, str] | None:
+    """An error of another type than the promised one, on every wrong case."""
+    if {view.differences[i].kind for i in view.wrong_cases} != {"error"}:
+        return None
+    i = view.wrong_cases[0]
+    wanted, came = view.at.expected(i).error.type, view.got.cases[i].error.type
+    return "another error", (
+        f"On {view.says(i)}, {_a(wanted)} is wanted and {_a(came)} comes: look at the inputs "
+        f"before you compute with them, and `raise {wanted}(...)` yourself."
+    )
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[0] in "AEIOU" else f"a {word}"
 
 
 def an_error(error: Raised, sizes: dict[str, int]) -> tuple[str, str]:

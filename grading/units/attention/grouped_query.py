@@ -10,6 +10,7 @@ from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.attention.draw import causal, normal, padded, patchy
 
 PLAIN, MASKED = "without a mask", "with a mask"
+REFUSED = "heads that cannot share"
 AXES = "batch heads q_seq head_dim"
 
 
@@ -17,7 +18,7 @@ TWINS = "two equal queries in one group"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    """Groups of 2 and 3, one KV head for all, one for each, and masks of several shapes."""
+    """Groups of 2 and 3, one KV head for all, one for each, masks of several shapes, a rest."""
     both = padded(rng.integers(2, 7, size=2), 7) & causal(5, 7)
     shared = _inputs(rng, heads=6, kv_heads=2, q_seq=5, kv_seq=7)
     single = {name: x[:1] for name, x in _inputs(rng, heads=4, kv_heads=2).items()}
@@ -43,9 +44,17 @@ def cases(rng: np.random.Generator) -> list[Case]:
             patchy(rng, 2, 1, 1, 17),
         ),
     ]
+    uneven = [
+        ("5 query heads and 3 KV heads", _inputs(rng, heads=5, kv_heads=3)),
+        ("7 query heads and 3 KV heads", _inputs(rng, heads=7, kv_heads=3)),
+        ("3 query heads and 6 KV heads", _inputs(rng, heads=3, kv_heads=6)),
+    ]
     return [
-        Case(says, {**inputs, "mask": mask}, PLAIN if mask is None else MASKED, AXES)
-        for says, inputs, mask in drawn
+        *(
+            Case(says, {**inputs, "mask": mask}, PLAIN if mask is None else MASKED, AXES)
+            for says, inputs, mask in drawn
+        ),
+        *(Case(says, {**inputs, "mask": None}, REFUSED, AXES) for says, inputs in uneven),
     ]
 
 
@@ -60,8 +69,14 @@ def _inputs(rng, *, heads, kv_heads, q_seq=5, kv_seq=7, head_dim=11) -> dict[str
 # --- right in other ways ---------------------------------------------------------------------
 
 
+def _check(q, k):
+    if q.shape[1] % k.shape[1] != 0:
+        raise ValueError("no even groups")
+
+
 def group_as_an_axis(q, k, v, mask=None):
     """The query heads get an axis for the group; nothing is repeated."""
+    _check(q, k)
     grouped = rearrange(q, "b (kv group) s d -> b kv group s d", kv=k.shape[1])
     scores = torch.einsum("bngqd,bnkd->bngqk", grouped, k) / math.sqrt(q.shape[-1])
     scores = rearrange(scores, "b kv group q k -> b (kv group) q k")
@@ -75,6 +90,7 @@ def group_as_an_axis(q, k, v, mask=None):
 
 def head_by_head(q, k, v, mask=None):
     """Loops over query heads, in double precision."""
+    _check(q, k)
     heads, group = q.shape[1], q.shape[1] // k.shape[1]
     out = torch.empty_like(q)
     for h in range(heads):
@@ -89,6 +105,7 @@ def head_by_head(q, k, v, mask=None):
 
 def expanded(q, k, v, mask=None):
     """KV heads expanded to a new axis and flattened; exponentials by hand."""
+    _check(q, k)
     batch, kv_heads, kv_seq, head_dim = k.shape
     group = q.shape[1] // kv_heads
     wide = (batch, kv_heads, group, kv_seq, head_dim)
@@ -108,6 +125,7 @@ REPEAT_V = "v = v.repeat_interleave(heads // kv_heads, dim=1)"
 TILE_K = "k = k.repeat(1, heads // kv_heads, 1, 1)"
 TILE_V = "v = v.repeat(1, heads // kv_heads, 1, 1)"
 CALL = "scaled_dot_product_attention(q, k, v, mask)"
+CHECK = "if heads % kv_heads:"
 
 MISCONCEPTIONS = (
     Misconception(
@@ -203,6 +221,38 @@ MISCONCEPTIONS = (
         "attention-causal-mask",
         {CALL: "scaled_dot_product_attention(q, k, v)"},
     ),
+    Misconception(
+        "uneven-groups-not-refused",
+        "Where the number of KV heads does not divide that of the query heads, there is no "
+        "ValueError that says so: the docstring promises one.",
+        "attention-grouped-query",
+        {CHECK: "if False:"},
+    ),
+    Misconception(
+        "rest-of-the-kv-heads-unused",
+        "Where the number of KV heads does not divide that of the query heads, the heads are "
+        "matched up nevertheless, unevenly: the docstring promises a ValueError.",
+        "attention-grouped-query",
+        {
+            CHECK: "if False:",
+            REPEAT_K: "k = k.repeat_interleave(-(-heads // kv_heads), dim=1)[:, :heads]",
+            REPEAT_V: "v = v.repeat_interleave(-(-heads // kv_heads), dim=1)[:, :heads]",
+        },
+    ),
+    Misconception(
+        "division-asked-the-wrong-way-round",
+        "What is asked is whether `heads` divides `kv_heads`. There are more query heads than KV "
+        "heads: the number of KV heads has to divide that of the query heads.",
+        "attention-grouped-query",
+        {CHECK: "if kv_heads % heads:"},
+    ),
+    Misconception(
+        "only-more-kv-heads-refused",
+        "Only more KV heads than query heads are refused. Fewer may be impossible to share, too: "
+        "their number has to divide that of the query heads.",
+        "attention-grouped-query",
+        {CHECK: "if heads < kv_heads:"},
+    ),
 )
 
 
@@ -215,7 +265,7 @@ EXERCISE = Exercise(
     id="attention/grouped_query",
     callable="grouped_query_attention",
     title="Grouped-query attention",
-    parts={PLAIN: 2, MASKED: 1},
+    parts={REFUSED: 1, PLAIN: 1, MASKED: 1},  # the docstring's example is of the last part
     minutes=12,
     difficulty="medium",
     link="attention-grouped-query",

@@ -88,6 +88,22 @@ TURNED = f"turned = torch.stack({PAIR}, dim=-1)"
 JOIN = "turned.flatten(-2).to(x.dtype)"
 COS_SIN = "cos, sin = angles.cos(), angles.sin()"
 
+
+def halves_with_neighbours_angles(x, angles):
+    """`rotate_half`, as programs have it that pair halves, with angles for neighbours."""
+    first, second = x.chunk(2, dim=-1)
+    turned = torch.cat((-second, first), dim=-1)
+    doubled = angles.repeat_interleave(2, dim=-1)
+    return x * doubled.cos() + turned * doubled.sin()
+
+
+def partners_in_halves(x, angles):
+    """The partners of neighbours, all of the first numbers before all of the second ones."""
+    turned = torch.cat((-x[..., 1::2], x[..., 0::2]), dim=-1)
+    doubled = angles.repeat_interleave(2, dim=-1)
+    return x * doubled.cos() + turned * doubled.sin()
+
+
 MISCONCEPTIONS = (
     Misconception(
         "turned-backwards",
@@ -205,6 +221,27 @@ MISCONCEPTIONS = (
         "feature, 0, 2, 4 and so on. With the angle 0 nothing may move.",
         LINK,
         {SPLIT: "odd, even = x[..., 0::2], x[..., 1::2]"},
+    ),
+    Misconception(
+        "partner-from-the-other-half",
+        "Each feature meets its partner from the other half of the vector, as `rotate_half` of "
+        "many programs does, while the angles are laid out for neighbours. Neighbours are a pair.",
+        "embeddings-and-positions-layout",
+        answer=halves_with_neighbours_angles,
+    ),
+    Misconception(
+        "partners-in-halves",
+        "The partners (-b, a) of all pairs were laid out in two halves, all of -b before all of "
+        "a, and then added to neighbours: each has to stand where its pair stands.",
+        "embeddings-and-positions-layout",
+        answer=partners_in_halves,
+    ),
+    Misconception(
+        "sine-and-cosine-swapped-in-the-second",
+        "In the second number of each pair sine and cosine have changed places: it is a sin + b "
+        "cos, so that with the angle 0 it stays b.",
+        LINK,
+        {PAIR: "(even * cos - odd * sin, even * cos + odd * sin)"},
     ),
 )
 

@@ -124,11 +124,12 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "hop-is-overlap",
-        "The hop was taken as the overlap. It is the distance from one start to the next.",
+        "The hop was taken as the overlap: here frames start size - hop samples apart, which fails "
+        "where that is 0 or less. The hop is the distance from one start to the next.",
         LINK,
         {
-            COUNT: "len(range(0, len(samples) - size + 1, max(1, size - hop)))",
-            STARTS: "starts = max(1, size - hop) * torch.arange(n_frames)",
+            COUNT: "1 + (len(samples) - size) // (size - hop)",
+            STARTS: "starts = (size - hop) * torch.arange(n_frames)",
         },
     ),
     Misconception(

@@ -12,7 +12,7 @@ AXES = "n_patches patch_width"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    """Grey and colour, square and not, sizes 1 and the whole image, and two that do not fit."""
+    """Grey and colour, square and not, sizes 1 and the whole image; four that no squares fill."""
     return [
         _case(rng, "a square grey image", 6, 6, 1, size=2),
         _case(rng, "a square image of 5 channels", 6, 6, 5, size=2),
@@ -25,6 +25,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case(rng, "one patch, the whole image", 5, 5, 3, size=5),
         _case(rng, "an image whose height is no multiple", 7, 6, 3, size=3),
         _case(rng, "an image whose width is no multiple", 6, 8, 3, size=3),
+        _case(rng, "an image with the pixels of 3 squares", 6, 8, 3, size=4),
+        _case(rng, "an image of which no side is a multiple", 8, 7, 3, size=5),
     ]
 
 
@@ -84,6 +86,15 @@ def by_index(image, size):
 CUT = "(row y) (column x) channels -> (row column) (y x channels)"
 ARRANGED = "rearrange(image, cut, y=size, x=size)"
 CHECK = "if height % size or width % size:"
+CROPPED = "rearrange(image[: height // size * size, : width // size * size], cut, y=size, x=size)"
+PIXELS_COUNTED = (
+    "Whether the squares fill the image was asked of the number of pixels. 6 by 8 pixels are as "
+    "many as 3 squares of 4 by 4 have, and yet no such squares fill them: ask both sides."
+)
+AND = (
+    "An image is refused only where neither side is a multiple of the size. One side is enough to "
+    "leave a rest: ask `or`, not `and`."
+)
 
 
 def strips(image, size):
@@ -191,8 +202,7 @@ MISCONCEPTIONS = (
         LINK,
         {
             CHECK: "if False:",
-            ARRANGED: "rearrange(image[: height // size * size, : width // size * size], cut, "
-            "y=size, x=size)",
+            ARRANGED: CROPPED,
         },
     ),
     Misconception(
@@ -229,6 +239,30 @@ MISCONCEPTIONS = (
         "are: these may be in any unit.",
         LINK,
         {ARRANGED: f"{ARRANGED} / 255"},
+    ),
+    Misconception(
+        "pixels-counted-only",
+        PIXELS_COUNTED,
+        LINK,
+        {CHECK: "if height * width % size**2:"},
+    ),
+    Misconception(
+        "pixels-counted-and-the-rest-cut-off",
+        PIXELS_COUNTED,
+        LINK,
+        {CHECK: "if height * width % size**2:", ARRANGED: CROPPED},
+    ),
+    Misconception(
+        "refused-only-where-neither-side-fits",
+        AND,
+        LINK,
+        {CHECK: CHECK.replace(" or ", " and ")},
+    ),
+    Misconception(
+        "cut-off-where-one-side-fits",
+        AND,
+        LINK,
+        {CHECK: CHECK.replace(" or ", " and "), ARRANGED: CROPPED},
     ),
 )
 

@@ -194,6 +194,40 @@ MISCONCEPTIONS = (
         LINK,
         {"letters.find(letter)": "letters.index(letter)"},
     ),
+    Misconception(
+        "other-letters-than-n-stop-it",
+        "N makes a word unknown, and any other unknown letter stops it with an error. Whatever is "
+        "not A, C, G or T makes a word unknown.",
+        LINK,
+        {DIGIT: 'number = 4 * number + (0 if "N" in word else letters.index(letter))'},
+    ),
+    Misconception(
+        "digits-from-1",
+        "The letters have the digits 1 to 4. A is 0, C is 1, G is 2 and T is 3, so that the ids "
+        "begin with 0 and end with 4**k - 1.",
+        LINK,
+        {DIGIT: f"{DIGIT} + 1"},
+    ),
+    Misconception(
+        "goes-on-after-the-unknown",
+        "At an unknown letter the number becomes 4**k, and then the letters behind it are counted "
+        "on. With any unknown letter the whole word has the id 4**k: leave the loop there.",
+        LINK,
+        {
+            DIGIT: f"{DIGIT} if letter in letters else 4**k",
+            APPEND: "ids.append(number)",
+        },
+    ),
+    Misconception(
+        "unknown-as-a-fifth-digit",
+        "An unknown letter counts as a digit 4. In base 4 its words then get different ids, some "
+        "of which belong to known words: all of them have the one id 4**k.",
+        LINK,
+        {
+            "letters.find(letter)": "(letters.index(letter) if letter in letters else 4)",
+            APPEND: "ids.append(number)",
+        },
+    ),
 )
 
 

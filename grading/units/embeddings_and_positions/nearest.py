@@ -234,6 +234,30 @@ MISCONCEPTIONS = (
         LINK,
         {COSINES: f"({COSINES}).softmax(dim=0)"},
     ),
+    Misconception(
+        "chosen-by-distance",
+        "The cosines belong to the rows, but the rows were chosen by the distance between the "
+        "points, which depends on their lengths. Choose by the cosines themselves.",
+        LINK,
+        {
+            BEST: "distances = (table - table[index]).norm(dim=-1)\n"
+            "    distances[index] = torch.inf\n"
+            "    ids = distances.topk(n, largest=False).indices",
+            RETURN: "return ids, cosines[ids]",
+        },
+    ),
+    Misconception(
+        "chosen-by-dot-product",
+        "The cosines belong to the rows, but the rows were chosen by their dot products, which "
+        "prefer long rows. Choose by the cosines themselves.",
+        LINK,
+        {
+            BEST: "products = table @ table[index]\n"
+            "    products[index] = -torch.inf\n"
+            "    ids = products.topk(n).indices",
+            RETURN: "return ids, cosines[ids]",
+        },
+    ),
 )
 
 

@@ -200,6 +200,34 @@ MISCONCEPTIONS = (
         LINK,
         {ANGLES: f"({ANGLES}) % (2 * torch.pi)"},
     ),
+    Misconception(
+        "counted-on-from-the-first",
+        "Only the first position is used, and counted on from there. Use each of the positions "
+        "that were given: they may have gaps, and stand in any order.",
+        LINK,
+        {ANGLES: "(positions[0] + torch.arange(len(positions)))[:, None] * frequencies"},
+    ),
+    Misconception(
+        "all-columns-twice",
+        "All columns stand there twice, one half behind the other, as programs want them that pair "
+        "the halves of a vector. Here there is one column for each pair: head_dim / 2.",
+        "embeddings-and-positions-layout",
+        {ANGLES: f"torch.cat([{ANGLES}] * 2, dim=-1)"},
+    ),
+    Misconception(
+        "exponent-rounded-to-0",
+        "Every pair turns at the same speed: the exponent 2i / head_dim lies between 0 and 1, and "
+        "here it is 0 for all, as `//` makes it. It needs the fraction, with `/`.",
+        LINK,
+        {SPEEDS: "rope_theta ** (-(two_i // head_dim))"},
+    ),
+    Misconception(
+        "exponent-rounded-to-minus-1",
+        "All pairs but the first turn at the speed 1 / theta: the exponent -2i / head_dim was "
+        "rounded down to -1, as `//` does. It needs the fraction, with `/`.",
+        LINK,
+        {SPEEDS: "rope_theta ** (-two_i // head_dim)"},
+    ),
 )
 
 

@@ -32,6 +32,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("the same text and another base", q, k, places, places, 300.0, text),
         _case("queries behind the keys", q, k, places + start, places, BASE, text),
         _case("the newest 2 of 7 tokens", few, many, np.array([5, 6]), np.arange(7), BASE, text),
+        _case("the newest of 7 tokens", few[:1], many, np.array([6]), np.arange(7), BASE, text),
         _case(
             "positions in no order",
             q,
@@ -225,6 +226,44 @@ MISCONCEPTIONS = (
             Q: Q.replace("q_positions", "q_positions - q_positions[0]"),
             K: K.replace("k_positions", "k_positions - k_positions[0]"),
         },
+    ),
+    Misconception(
+        "counted-on-from-the-first",
+        "Only the first of the positions is used, for queries and keys, and counted on from there. "
+        "Use all that were given: they may have gaps, and stand in any order.",
+        LINK,
+        {
+            Q: Q.replace("q_positions", "q_positions[0] + torch.arange(q.shape[-2])"),
+            K: K.replace("k_positions", "k_positions[0] + torch.arange(k.shape[-2])"),
+        },
+    ),
+    Misconception(
+        "keys-at-the-positions-of-the-queries",
+        "The keys are turned by the positions of the queries. Each list has positions of its own: "
+        "the keys' are in `k_positions`.",
+        LINK,
+        {K: K.replace("k_positions", "q_positions")},
+    ),
+    Misconception(
+        "queries-at-the-positions-of-the-keys",
+        "The queries are turned by the positions of the keys. Each list has positions of its own: "
+        "the queries' are in `q_positions`.",
+        LINK,
+        {Q: Q.replace("q_positions", "k_positions")},
+    ),
+    Misconception(
+        "positions-exchanged",
+        "The positions have changed places: queries are turned by `q_positions`, keys by "
+        "`k_positions`.",
+        LINK,
+        {Q: Q.replace("q_positions", "k_positions"), K: K.replace("k_positions", "q_positions")},
+    ),
+    Misconception(
+        "queries-taken-for-the-last-keys",
+        "The queries are turned by the last positions of the keys, as if they were always the "
+        "newest of the same text. Their own positions are in `q_positions`.",
+        LINK,
+        {Q: Q.replace("q_positions", "k_positions[-q.shape[-2] :]")},
     ),
 )
 

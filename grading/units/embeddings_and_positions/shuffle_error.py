@@ -75,6 +75,10 @@ def with_a_matrix(layer, x, order):
 
 BOTH = "layer(x[order]), layer(x)[order]"
 LARGEST = "(before - after).abs().max().item()"
+SIGN = (
+    "The largest difference is taken with its sign, so a large negative one is missed: take "
+    "absolute values first."
+)
 
 MISCONCEPTIONS = (
     Misconception(
@@ -112,8 +116,7 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "sign-kept",
-        "The largest difference is taken with its sign, so a large negative one is missed: take "
-        "absolute values first.",
+        SIGN,
         LINK,
         {LARGEST: "(before - after).max().item()"},
     ),
@@ -162,6 +165,46 @@ MISCONCEPTIONS = (
         "asked for.",
         LINK,
         {LARGEST: "((before - after).abs().max() / after.abs().max()).item()"},
+    ),
+    Misconception(
+        "sign-kept-the-other-way-round",
+        SIGN,
+        LINK,
+        {LARGEST: "(after - before).max().item()"},
+    ),
+    Misconception(
+        "longest-difference-of-a-position",
+        "This is the length of the difference vector of a position, for the position where it is "
+        "longest. The largest single number of all differences is wanted.",
+        LINK,
+        {LARGEST: "(before - after).norm(dim=-1).max().item()"},
+    ),
+    Misconception(
+        "largest-sum-of-a-position",
+        "The differences of each position are added up before the largest is taken. The largest "
+        "single difference is wanted.",
+        LINK,
+        {LARGEST: "(before - after).abs().sum(dim=-1).max().item()"},
+    ),
+    Misconception(
+        "largest-square",
+        "This is the largest squared difference. The largest absolute difference is wanted.",
+        LINK,
+        {LARGEST: "(before - after).square().max().item()"},
+    ),
+    Misconception(
+        "difference-of-the-largest",
+        "The largest number of one side is compared with the largest of the other, wherever they "
+        "stand. Subtract place by place first, then take the largest.",
+        LINK,
+        {LARGEST: "(before.max() - after.max()).abs().item()"},
+    ),
+    Misconception(
+        "inverse-order",
+        "Both sides are put into the inverse order. `x[order]` fetches: position `order[i]` comes "
+        "to place i. Writing to `y[order]`, or `order.argsort()`, does the reverse.",
+        LINK,
+        {BOTH: "layer(x[order.argsort()]), layer(x)[order.argsort()]"},
     ),
 )
 

@@ -90,6 +90,15 @@ def text_by_text(token_ids, upstream, vocab):
     return gradient
 
 
+def a_text_at_once(token_ids, upstream, vocab):
+    """A loop over the texts, also where there is a single one without a batch axis."""
+    gradient = torch.zeros(vocab, upstream.shape[-1])
+    texts = token_ids.reshape(-1, token_ids.shape[-1])
+    for ids, rows in zip(texts, upstream.reshape(*texts.shape, -1), strict=True):
+        gradient[ids] += rows
+    return gradient
+
+
 MISCONCEPTIONS = (
     Misconception(
         "repeats-overwritten",
@@ -176,6 +185,37 @@ MISCONCEPTIONS = (
         "at once, and `+=` on an index with repeats writes each row once.",
         LINK,
         answer=text_by_text,
+    ),
+    Misconception(
+        "a-text-at-once",
+        "Different texts add up, but an id that stands twice in one text counts once there: `+=` "
+        "on an index with repeats writes each row once. Every place has to count.",
+        LINK,
+        answer=a_text_at_once,
+    ),
+    Misconception(
+        "a-row-for-each-place",
+        "These are the upstream vectors, a row for each place of the text. The table has a row for "
+        "each id: there the vectors of all its places are added up.",
+        LINK,
+        {ADD: "rows"},
+    ),
+    Misconception(
+        "sums-at-the-places",
+        "The sums are right, but there is a row for each place of the text: the table has a row "
+        "for each id, from 0 to vocab - 1.",
+        LINK,
+        {ADD: f"{ADD}[token_ids.flatten()]"},
+    ),
+    Misconception(
+        "a-gradient-for-each-text",
+        "A batch gets one gradient for each of its texts. There is one table, and all texts read "
+        "it: add up over the batch, too.",
+        LINK,
+        {
+            f"return {ADD}": "one_hot = torch.nn.functional.one_hot(token_ids, vocab).float()\n"
+            "    return one_hot.mT @ upstream"
+        },
     ),
 )
 

@@ -22,6 +22,7 @@ COUNT, NEXT, EVALUATE = (
     f"text_before_transformers/{topic}"
     for topic in ("count_ngrams", "next_probabilities", "evaluate_ngram")
 )
+PATCHES, KMERS = (f"embeddings_and_positions/{topic}" for topic in ("image_to_patches", "kmer_ids"))
 
 EXERCISES = [exercise for slug in unit_slugs() for exercise in load_unit(slug).exercises]
 
@@ -94,6 +95,28 @@ def test_an_error_names_the_sizes_that_met():
     assert "11 (head_dim) against 7 (kv_seq)" in said.message
     assert "q @ k" in said.message
     assert said.status == "error"
+
+
+def test_another_error_than_the_promised_one_is_told_with_the_one_that_is_wanted():
+    def asserts(image, size):
+        if image.shape[0] % size or image.shape[1] % size:
+            raise AssertionError  # what `assert` does, without words
+        return right(PATCHES)(image, size)
+
+    said = said_of(PATCHES, asserts)
+    assert "a ValueError is wanted and an AssertionError comes" in said.message
+    assert "(7 by 6, size 3), it raised AssertionError at `raise" in said.details[0]
+
+
+def test_where_an_error_comes_is_named_before_where_it_does_not():
+    def wants_a_word(dna, k):
+        if len(dna) < k:
+            raise IndexError("no word")
+        return right(KMERS)(dna, k)
+
+    said = said_of(KMERS, wants_a_word)
+    told = "on all 2 cases where the length of `dna` is at most 2, and on none where it is 3"
+    assert told in said.message
 
 
 def test_a_value_of_an_unknown_type_is_not_called_random():

@@ -394,7 +394,9 @@ def by_stacking_columns(x):
 
 @right("grouped_query")
 def indexed(q, k, v, mask=None):
-    group = q.shape[1] // k.shape[1]
+    group, rest = divmod(q.shape[1], k.shape[1])
+    if rest:
+        raise ValueError("a rest of query heads has no KV head")
     index = [h // group for h in range(q.shape[1])]
     return course("scaled_dot_product")(q, k[:, index], v[:, index], mask)
 
