@@ -122,7 +122,7 @@ def image_to_patches(image, size):
             patches.append(image[top : top + size, left : left + size].flatten())
     return torch.stack(patches)
 """,
-        "looks only at the number of pixels: 2 x 8 with size 4 is not refused",
+        "looks only at the number of pixels: 6 x 8 with size 4 is not refused",
     ),
     (
         "image_to_patches",
