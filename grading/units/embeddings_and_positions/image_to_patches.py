@@ -87,14 +87,6 @@ CUT = "(row y) (column x) channels -> (row column) (y x channels)"
 ARRANGED = "rearrange(image, cut, y=size, x=size)"
 CHECK = "if height % size or width % size:"
 CROPPED = "rearrange(image[: height // size * size, : width // size * size], cut, y=size, x=size)"
-PIXELS_COUNTED = (
-    "Whether the squares fill the image was asked of the number of pixels. 6 by 8 pixels are as "
-    "many as 3 squares of 4 by 4 have, and yet no such squares fill them: ask both sides."
-)
-AND = (
-    "An image is refused only where neither side is a multiple of the size. One side is enough to "
-    "leave a rest: ask `or`, not `and`."
-)
 
 
 def strips(image, size):
@@ -242,25 +234,29 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "pixels-counted-only",
-        PIXELS_COUNTED,
+        "Whether the squares fill the image was asked of the number of pixels. 6 by 8 pixels are "
+        "as many as 3 squares of 4 by 4 have, and yet no such squares fill them: ask both sides.",
         LINK,
         {CHECK: "if height * width % size**2:"},
     ),
     Misconception(
         "pixels-counted-and-the-rest-cut-off",
-        PIXELS_COUNTED,
+        "An image is refused by the number of its pixels alone, and a rest at the edge vanishes: "
+        "6 by 8 pixels are 3 times 4 by 4, and no such squares fill them. Ask both sides.",
         LINK,
         {CHECK: "if height * width % size**2:", ARRANGED: CROPPED},
     ),
     Misconception(
         "refused-only-where-neither-side-fits",
-        AND,
+        "The ValueError comes only where neither side is a multiple of the size. One such side is "
+        "enough to leave a rest: ask `or`, not `and`.",
         LINK,
         {CHECK: CHECK.replace(" or ", " and ")},
     ),
     Misconception(
         "cut-off-where-one-side-fits",
-        AND,
+        "An image is refused only where neither side is a multiple of the size; where one is, the "
+        "rest of the other vanishes. Ask `or`, not `and`.",
         LINK,
         {CHECK: CHECK.replace(" or ", " and "), ARRANGED: CROPPED},
     ),

@@ -228,6 +228,19 @@ MISCONCEPTIONS = (
             APPEND: "ids.append(number)",
         },
     ),
+    Misconception(
+        "unknown-letters-taken-out",
+        "Unknown letters are taken out before the words are made, so that letters meet which are "
+        "no neighbours, and places are lost. Every place keeps its word.",
+        LINK,
+        {LETTERS: f'{LETTERS}\n    dna = "".join(letter for letter in dna if letter in letters)'},
+    ),
+    Misconception(
+        "number-not-set-back",
+        "The number goes on growing from word to word. Each word begins again with 0.",
+        LINK,
+        {LETTERS: f"{LETTERS}\n    number = 0", "\n        number = 0\n": "\n"},
+    ),
 )
 
 

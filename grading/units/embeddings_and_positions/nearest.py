@@ -258,6 +258,12 @@ MISCONCEPTIONS = (
             RETURN: "return ids, cosines[ids]",
         },
     ),
+    Misconception(
+        "angles-for-cosines",
+        "The ids are right, and beside them stand angles. The cosines themselves are asked for.",
+        LINK,
+        {RETURN: "return best.indices, best.values.arccos()"},
+    ),
 )
 
 

@@ -228,6 +228,20 @@ MISCONCEPTIONS = (
         LINK,
         {SPEEDS: "rope_theta ** (-two_i // head_dim)"},
     ),
+    Misconception(
+        "cosines-of-the-angles",
+        "These are the cosines of the angles. The angles themselves are asked for; `apply_rope` "
+        "takes sine and cosine of them.",
+        LINK,
+        {ANGLES: f"({ANGLES}).cos()"},
+    ),
+    Misconception(
+        "power-before-the-division",
+        "The power is taken first and then divided by head_dim: in Python `**` comes before `/`. "
+        "The whole of 2i / head_dim is the exponent, so it needs brackets.",
+        LINK,
+        {SPEEDS: "rope_theta**-two_i / head_dim"},
+    ),
 )
 
 

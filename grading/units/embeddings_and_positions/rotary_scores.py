@@ -265,11 +265,19 @@ MISCONCEPTIONS = (
         LINK,
         {Q: Q.replace("q_positions", "k_positions[-q.shape[-2] :]")},
     ),
+    Misconception(
+        "causal-mask-put-on",
+        "Keys behind the query are hidden: a causal mask was put on. Attention does that later; "
+        "here the plain products are asked for.",
+        LINK,
+        {PRODUCT: "(q @ k.mT).masked_fill(q_positions[:, None] < k_positions, -torch.inf)"},
+    ),
 )
 
 
 def _same_scores(at_0: np.ndarray, later: np.ndarray) -> bool:
-    return bool(np.allclose(at_0, later, atol=1e-2 * max(1.0, float(np.abs(at_0).max()))))
+    largest = float(np.abs(at_0[np.isfinite(at_0)]).max(initial=1.0))
+    return bool(np.allclose(at_0, later, atol=1e-2 * largest))
 
 
 PROPERTIES = (

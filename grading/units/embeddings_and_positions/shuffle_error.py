@@ -14,11 +14,12 @@ def cases(rng: np.random.Generator) -> list[Case]:
     """Layers that treat their input as a set, and others; orders with and without a circle."""
     turn = _turn(rng, 7)
     return [
+        # The first is asked twice: its result is another for each order.
+        _case(rng, "a running sum", "running sum", turn),
         _case(rng, "a layer that doubles every vector", "doubled", turn),
         _case(rng, "attention without positions", "attention", turn),
         _case(rng, "attention with a causal mask", "causal attention", turn),
         _case(rng, "attention with places added", "attention with places added", turn),
-        _case(rng, "a running sum", "running sum", turn),
         _case(rng, "a running sum and 5 positions", "running sum", _turn(rng, 5)),
         _case(rng, "a running sum and two positions exchanged", "running sum", _swap(rng, 7)),
         _case(rng, "the difference from the first", "difference from the first", turn),
@@ -75,10 +76,6 @@ def with_a_matrix(layer, x, order):
 
 BOTH = "layer(x[order]), layer(x)[order]"
 LARGEST = "(before - after).abs().max().item()"
-SIGN = (
-    "The largest difference is taken with its sign, so a large negative one is missed: take "
-    "absolute values first."
-)
 
 MISCONCEPTIONS = (
     Misconception(
@@ -116,7 +113,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "sign-kept",
-        SIGN,
+        "The largest difference is taken with its sign, so a large negative one is missed: take "
+        "absolute values first.",
         LINK,
         {LARGEST: "(before - after).max().item()"},
     ),
@@ -168,7 +166,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "sign-kept-the-other-way-round",
-        SIGN,
+        "Places where the shuffled input gives the larger number are missed, since the difference "
+        "keeps its sign: take absolute values before the largest.",
         LINK,
         {LARGEST: "(after - before).max().item()"},
     ),
