@@ -211,7 +211,12 @@ class TiktokenEncoding:
 
 
 TIKTOKEN_ENCODINGS = {
-    "r50k_base": TiktokenEncoding(GPT2_PATTERN, 50256, {"<|endoftext|>": 50256}),
+    "r50k_base": TiktokenEncoding(
+        GPT2_PATTERN,
+        50256,
+        {"<|endoftext|>": 50256},
+        (("reference_impl.tokenization", "samples/r50k_base.tiktoken.gz"),),
+    ),
     "cl100k_base": TiktokenEncoding(
         CL100K_PATTERN,
         100256,

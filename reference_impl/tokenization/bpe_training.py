@@ -9,8 +9,9 @@ Source: Sennrich et al. 2016, algorithm 1; over bytes, Radford et al. 2019, sect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import chain, pairwise
-from typing import TypeVar
+from itertools import pairwise
+
+import regex
 
 from reference_impl.tokenization.tokenization import (
     Tokenizer,
@@ -20,7 +21,7 @@ from reference_impl.tokenization.tokenization import (
 )
 
 Pair = tuple[bytes, bytes]
-Piece = TypeVar("Piece", bytes, int)
+Piece = bytes | int  # a piece of a word: its bytes, or its token id
 BYTES = [bytes([byte]) for byte in range(256)]
 
 
@@ -30,21 +31,27 @@ def train_bpe_naive(
     """The merges that BPE learns from `text`, in order: count all pairs, merge the best, repeat.
 
     `vocab_size` counts the 256 bytes, the special tokens and one token a merge. `pattern` cuts
-    the text into words and special tokens are cut out before that; no merge crosses a cut. Fewer
+    the text into words, and special tokens are cut out before that; no merge crosses a cut. Of the
+    pairs with the highest count the greatest is merged, comparing (left bytes, right bytes). Fewer
     merges come back where no pair is left. Raises ValueError where `vocab_size` leaves no room
-    for the bytes.
+    for the bytes and the special tokens.
 
     In "ab ab abc" the words are "ab", " ab" and " abc". First (a, b) counts 3, then (" ", ab) 2.
 
     >>> train_bpe_naive("ab ab abc", 256 + 3, r" ?\\w+")
     [(b'a', b'b'), (b' ', b'ab'), (b' ab', b'c')]
     """
-    n_merges = _room_for_merges(vocab_size, special_tokens)
+    least = 256 + len(special_tokens)
+    if vocab_size < least:
+        raise ValueError(
+            f"vocab_size is {vocab_size}; want at least {least}, the 256 bytes and "
+            f"{len(special_tokens)} special tokens"
+        )
     words = count_words(text, pattern, special_tokens)
-    pieces = {word: [BYTES[byte] for byte in word.encode()] for word in words}
+    pieces = {word: [bytes([byte]) for byte in word.encode()] for word in words}
     merges: list[Pair] = []
-    while len(merges) < n_merges:
-        counts = count_pairs((pieces[word], count) for word, count in words.items())
+    while len(merges) < vocab_size - least:
+        counts = count_pairs([(pieces[word], count) for word, count in words.items()])
         if not counts:
             break
         best = max(counts, key=lambda pair: (counts[pair], pair))
@@ -59,9 +66,11 @@ def train_bpe(
     """The same merges as `train_bpe_naive`, many times faster.
 
     A merge changes only the words that hold its pair. So the counts are kept, an index says which
-    words hold which pair, and a heap gives the best pair.
+    words hold which pair, and a heap gives the best pair. Raises ValueError also for a pattern that
+    is wrong or captures a group, and for a text that UTF-8 cannot write.
     """
     n_merges = _room_for_merges(vocab_size, special_tokens)
+    _check(text, pattern)
     index = _PairIndex(count_words(text, pattern, special_tokens))
     merges: list[Pair] = []
     while len(merges) < n_merges and (best := index.pop_best()) is not None:
@@ -87,22 +96,27 @@ def tokenizer_from_merges(
 
 
 def count_words(text: str, pattern: str, special_tokens: Sequence[str] = ()) -> Counter[str]:
-    """How often each word occurs between the special tokens. ValueError for a lone surrogate.
+    """How often each word occurs, in the ordinary text between special tokens.
+
+    A word is a match of `pattern`, a regular expression of the package `regex`, just as it stands:
+    with its spaces and capitals. What the pattern does not match is left out, and so are the
+    special tokens.
 
     >>> count_words("a b<|end|> b", r" ?\\w+", ["<|end|>"])
     Counter({' b': 2, 'a': 1})
     """
-    compiled = compile_pattern(pattern)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise surrogate_error(text) from None
-    ordinary = split_special(text, special_tokens)[::2]
-    return Counter(chain.from_iterable(map(compiled.findall, ordinary)))
+    counts: Counter[str] = Counter()
+    for ordinary in split_special(text, special_tokens)[::2]:
+        counts.update(regex.findall(pattern, ordinary))
+    return counts
 
 
 def count_pairs(words: Iterable[tuple[Sequence[Piece], int]]) -> Counter[tuple[Piece, Piece]]:
-    """How often two pieces stand side by side, in words that count so often; overlaps count too.
+    """How often two pieces stand side by side.
+
+    `words` holds each word once, as its pieces, and how often it occurs: each of its pairs counts
+    that often. Pairs within one word only; overlapping ones count too. Pairs that never occur are
+    not in the result.
 
     >>> count_pairs([([b"a", b"a", b"a"], 5), ([b"a", b"b"], 1)])
     Counter({(b'a', b'a'): 10, (b'a', b'b'): 1})
@@ -115,7 +129,10 @@ def count_pairs(words: Iterable[tuple[Sequence[Piece], int]]) -> Counter[tuple[P
 
 
 def merge_pair(pieces: Sequence[Piece], pair: tuple[Piece, Piece], merged: Piece) -> list[Piece]:
-    """`pieces` with each occurrence of `pair` replaced, from left to right without overlap.
+    """`pieces` with each occurrence of `pair` replaced by `merged`, as a new list.
+
+    From left to right and without overlap; what was merged is not merged again. `pieces` itself
+    stays as it was.
 
     >>> merge_pair([b"a", b"a", b"a", b"b"], (b"a", b"a"), b"aa")
     [b'aa', b'a', b'b']
@@ -185,6 +202,14 @@ class _PairIndex:
 def _descending(token: bytes) -> str:
     """A string that sorts the other way round: heapq gives the least, a tie wants the greatest."""
     return "".join(chr(255 - byte) for byte in token) + chr(256)
+
+
+def _check(text: str, pattern: str) -> None:
+    compile_pattern(pattern)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise surrogate_error(text) from None
 
 
 def _room_for_merges(vocab_size: int, special_tokens: Sequence[str]) -> int:

@@ -1,0 +1,330 @@
+"""tokenization/encode_word: the bytes of a word, merged by rank."""
+
+from heapq import heappop, heappush
+from itertools import pairwise
+
+import numpy as np
+
+from grading.course.exercise import Case, Exercise, Misconception, Property
+from grading.units.tokenization.draw import (
+    fresh_letters,
+    pieces,
+    random_text,
+    random_word,
+    ranks_of,
+    trained_ranks,
+)
+
+LINK = "tokenization-encode"
+BYTES = "tokenization-bytes"
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    """Small tables by hand, where one rule decides; then a table learned from a text."""
+    text = random_text(rng, 90)
+    ranks = trained_ranks(rng, text, 25, start=int(rng.integers(3, 50)))
+    words = {
+        "a word of the text": " " + max(text.split(), key=len),
+        "a word that the text does not hold": " " + random_word(rng, "abcd", 9) + "badc",
+        "a long word": random_word(rng, "abcd", 1) + "".join(rng.choice(list("abcd"), 40)),
+        "characters of several bytes": "жéन",
+    }
+    return [
+        *_by_hand(rng),
+        *(_case(says, word.encode(), ranks) for says, word in words.items()),
+        _case("a single byte", b"a", ranks),
+        _case("a word without bytes", b"", ranks, "empty"),
+    ]
+
+
+def _by_hand(rng) -> list[Case]:
+    def drawn(says, word, joined, name="", letters="a b c d e", start=0):
+        word, letters, joined = fresh_letters(rng, word, letters, joined)
+        ranks = ranks_of(pieces(letters), pieces(joined), start)
+        return _case(says, word.encode(), ranks, name)
+
+    low = int(rng.integers(100, 900))
+    return [
+        drawn("two neighbours with a rank", "ab", "ab", "two"),
+        drawn("the same word with a table of letters alone", "ab", "", "letters"),
+        drawn("a later pair of lower rank", "abc", "bc ab abc", "later"),
+        drawn("the same word, the two ranks exchanged", "abc", "ab bc abc"),
+        drawn("a later pair of lower rank that ends the merging", "abcd", "bc ab cd", "blocked"),
+        drawn("a long token that merges by rank never reach", "abcde", "bc abc de ab cd abcd"),
+        drawn("pairs of one rank that overlap", "aaa", "aa", "overlap"),
+        drawn("seven equal letters", "aaaaaaa", "aa aaaa"),
+        drawn("a merge that makes a pair of lower rank", "abcab", "cab ab abc"),
+        drawn("a pair that occurs twice", "abdab", "ab abd"),
+        drawn("ids that begin further up", "abcab", "ab abc", start=low),
+        drawn("a byte without a rank between two that could merge", "axb", "ab", "gap"),
+        drawn("a byte without a rank at the end", "abx", "ab"),
+        drawn("a word whose bytes have no ranks", "xyz", "ab", "no ranks"),
+    ]
+
+
+def _case(says, word, ranks, name="") -> Case:
+    return Case(says, {"word": word, "ranks": ranks}, name=name)
+
+
+# --- right in other ways ---------------------------------------------------------------------
+
+
+def rank_after_rank(word, ranks):
+    """The lowest rank present is merged wherever it stands, from left to right."""
+    parts = [bytes([byte]) for byte in word if bytes([byte]) in ranks]
+    while True:
+        present = {a + b for a, b in pairwise(parts)} & ranks.keys()
+        if not present:
+            return [ranks[part] for part in parts]
+        lowest, merged = min(present, key=ranks.get), []
+        for part in parts:
+            done = merged and merged[-1] + part == lowest and not hasattr(merged[-1], "done")
+            if done:
+                merged[-1] = _Done(lowest)
+            else:
+                merged.append(part)
+        parts = [bytes(part) for part in merged]
+
+
+class _Done(bytes):
+    """Merged in this round."""
+
+    done = True
+
+
+def with_a_heap(word, ranks):
+    """A heap of candidates over a linked list."""
+    parts = [word[i : i + 1] for i in range(len(word)) if word[i : i + 1] in ranks]
+    after = list(range(1, len(parts) + 1))
+    heap = []
+
+    def look(i):
+        j = after[i]
+        if j < len(parts) and parts[i] + parts[j] in ranks:
+            heappush(heap, (ranks[parts[i] + parts[j]], i, j, parts[i], parts[j]))
+
+    for i in range(len(parts)):
+        look(i)
+    while heap:
+        _, i, j, left, right = heappop(heap)
+        if parts[i] != left or after[i] != j or parts[j] != right:
+            continue
+        parts[i], parts[j], after[i] = left + right, None, after[j]
+        look(i)
+        before = [k for k in range(i) if parts[k] is not None and after[k] == i]
+        for k in before:
+            look(k)
+    return [ranks[part] for part in parts if part is not None]
+
+
+def by_recursion(word, ranks):
+    """One merge, then the same with what is left."""
+
+    def merged(parts):
+        best = None
+        for i in range(len(parts) - 1):
+            rank = ranks.get(parts[i] + parts[i + 1])
+            if rank is not None and (best is None or rank < best[0]):
+                best = rank, i
+        if best is None:
+            return parts
+        i = best[1]
+        return merged((*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]))
+
+    letters = tuple(bytes([byte]) for byte in word)
+    return [ranks[part] for part in merged(tuple(p for p in letters if p in ranks))]
+
+
+# --- wrong in known ways -----------------------------------------------------------------------
+
+
+def longest_match(word, ranks):
+    """From the left, the longest token that fits."""
+    ids, i = [], 0
+    while i < len(word):
+        ends = [end for end in range(len(word), i, -1) if word[i:end] in ranks]
+        if ends:
+            ids.append(ranks[word[i : ends[0]]])
+        i = ends[0] if ends else i + 1
+    return ids
+
+
+def one_round(word, ranks):
+    """Pairs of single bytes only."""
+    parts = [word[i : i + 1] for i in range(len(word)) if word[i : i + 1] in ranks]
+    found = [(ranks[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ranks]
+    used = set()
+    for _, i in sorted(found):
+        if not used & {i, i + 1}:
+            used |= {i, i + 1}
+            parts[i], parts[i + 1] = parts[i] + parts[i + 1], b""
+    return [ranks[part] for part in parts if part]
+
+
+def gaps_stay(word, ranks):
+    """A byte without a rank separates its neighbours."""
+    parts = [word[i : i + 1] for i in range(len(word))]
+    while True:
+        found = [(ranks[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ranks]
+        if not found:
+            return [ranks[part] for part in parts if part in ranks]
+        i = min(found)[1]
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+
+
+def overlapping(word, ranks):
+    """All pairs of the lowest rank at once, overlapping ones too."""
+    parts = [word[i : i + 1] for i in range(len(word)) if word[i : i + 1] in ranks]
+    while True:
+        found = [(ranks[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ranks]
+        if not found:
+            return [ranks[part] for part in parts]
+        lowest = min(found)[0]
+        starts = {i for rank, i in found if rank == lowest}
+        token = parts[min(starts)] + parts[min(starts) + 1]
+        parts = [
+            token if i in starts else part
+            for i, part in enumerate(parts)
+            if i in starts or i - 1 not in starts
+        ]
+
+
+FOUND, MIN = "if left + right in ranks", "min(found)"
+KEPT = "pieces = [word[i : i + 1] for i in range(len(word)) if word[i : i + 1] in ranks]"
+RETURN = "return [ranks[piece] for piece in pieces]"
+
+MISCONCEPTIONS = (
+    Misconception(
+        "in-the-order-of-the-text",
+        "The first pair from the left that may merge is merged. Ranks decide: a pair further to "
+        "the right comes first if its rank is lower.",
+        LINK,
+        {MIN: "found[0]"},
+    ),
+    Misconception(
+        "longest-match",
+        "From the left, the longest token that fits is taken. BPE merges in the order of the "
+        "ranks, and some tokens that would fit are never reached.",
+        LINK,
+        answer=longest_match,
+    ),
+    Misconception(
+        "highest-rank-first",
+        "The pair of the highest rank is merged first. A low rank was learned early, and comes "
+        "first.",
+        LINK,
+        {MIN: "max(found)"},
+    ),
+    Misconception(
+        "rightmost-first",
+        "Of several pairs with the same rank the rightmost is merged first. It is the leftmost.",
+        LINK,
+        {MIN: "min(found, key=lambda entry: (entry[0], -entry[1]))"},
+    ),
+    Misconception(
+        "one-round-only",
+        "Only single bytes are merged, once. A merged piece may merge again with its neighbours: "
+        "go on until nothing has a rank.",
+        LINK,
+        answer=one_round,
+    ),
+    Misconception(
+        "one-merge-only",
+        "One merge is made, and no more. Go on until no neighbours have a rank.",
+        LINK,
+        {
+            "pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]": "pieces[i : i + 2] = [pieces[i] + "
+            "pieces[i + 1]]\n        return [ranks[piece] for piece in pieces]",
+            f"            {RETURN}": "            return [ranks[piece] for piece in list(pieces)]",
+        },
+    ),
+    Misconception(
+        "overlapping-pairs",
+        "Pairs that overlap are all merged, so that bytes come twice. What has become part of one "
+        "piece is no longer there for another.",
+        LINK,
+        answer=overlapping,
+    ),
+    Misconception(
+        "a-missing-byte-separates",
+        "A byte without a rank keeps its neighbours apart. It is left out beforehand, so that they "
+        "stand side by side and may merge.",
+        BYTES,
+        answer=gaps_stay,
+    ),
+    Misconception(
+        "a-missing-byte-is-an-error",
+        "A byte without a rank stops everything. Real tables lack a few, SmolLM2's 21: such bytes "
+        "are left out.",
+        BYTES,
+        {KEPT: "pieces = [word[i : i + 1] for i in range(len(word))]"},
+    ),
+    Misconception(
+        "pieces-and-no-ids",
+        "These are the pieces as bytes. A model reads their ids.",
+        LINK,
+        {RETURN: "return pieces"},
+    ),
+    Misconception(
+        "ids-counted-from-0",
+        "The ids are places in a sorted list of the tokens. The id of a token is what the table "
+        "gives for it, wherever it begins to count.",
+        LINK,
+        {RETURN: "return [sorted(ranks.values()).index(ranks[piece]) for piece in pieces]"},
+    ),
+    Misconception(
+        "never-merged",
+        "These are the ids of single bytes: nothing has been merged.",
+        LINK,
+        {FOUND: "if left + right in ranks and not ranks"},
+    ),
+    Misconception(
+        "an-id-for-every-piece-ever-made",
+        "Only some of the pieces are there: each id stands once. Ids come in the order of the "
+        "word, one for each piece.",
+        LINK,
+        {RETURN: "return list(dict.fromkeys(ranks[piece] for piece in pieces))"},
+    ),
+)
+
+
+def the_later_pair(later, blocked) -> bool:
+    """Three letters become one token; four letters three."""
+    return len(later) == 1 and len(blocked) == 3
+
+
+def a_run_of_three(overlap) -> bool:
+    """Two tokens, the merged one first."""
+    return len(overlap) == 2 and overlap[0] > overlap[1]
+
+
+EXERCISE = Exercise(
+    id="tokenization/encode_word",
+    callable="encode_word",
+    title="Merge by rank",
+    parts={"all": 3},
+    minutes=12,
+    difficulty="medium",
+    link=LINK,
+    cases=cases,
+    misconceptions=MISCONCEPTIONS,
+    alternatives=(rank_after_rank, with_a_heap, by_recursion),
+    properties=(
+        Property(
+            "the-lowest-rank-first",
+            "In two words a later pair has the lower rank: the first should become one token, the "
+            "second three. Yours become other numbers of tokens.",
+            LINK,
+            ("later", "blocked"),
+            the_later_pair,
+        ),
+        Property(
+            "the-leftmost-of-three",
+            "Three equal letters, whose pairs have one rank, should give the token of the pair and "
+            "then a letter; yours give something else.",
+            LINK,
+            ("overlap",),
+            a_run_of_three,
+        ),
+    ),
+)
