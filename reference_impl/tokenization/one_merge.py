@@ -24,9 +24,9 @@ def apply_merge(
     words; a pair that no longer occurs may stay with a count of 0 and an empty set. Words that do
     not hold the pair are neither changed nor read. `word_counts` stays as it is.
 
-    >>> words, pair_counts = [[b"a", b"b", b"c"], [b"c"]], Counter({(b"a", b"b"): 5, (b"b", b"c"): 5})
-    >>> words_with = {(b"a", b"b"): {0}, (b"b", b"c"): {0}}
-    >>> apply_merge(words, [5, 2], pair_counts, words_with, (b"a", b"b"))
+    >>> words, first, second = [[b"a", b"b", b"c"], [b"c"]], (b"a", b"b"), (b"b", b"c")
+    >>> pair_counts, words_with = Counter({first: 5, second: 5}), {first: {0}, second: {0}}
+    >>> apply_merge(words, [5, 2], pair_counts, words_with, first)
     >>> words, +pair_counts
     ([[b'ab', b'c'], [b'c']], Counter({(b'ab', b'c'): 5}))
     """

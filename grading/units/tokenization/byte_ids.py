@@ -17,10 +17,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
     two, three, four = (str(rng.choice(list(kind))) for kind in (TWO, THREE, FOUR))
     return [
         Case("a word of English letters", {"text": word}, name="ascii"),
-        Case("the same word in capitals", {"text": word.upper()}),
-        Case("one character of two bytes", {"text": two}, name="two"),
-        Case("one character of three bytes", {"text": three}, name="three"),
-        Case("one character of four bytes", {"text": four}, name="four"),
+        Case("the same word in capitals", {"text": word.upper()}, name="capitals"),
+        Case("one character of two bytes", {"text": two}),
+        Case("one character of three bytes", {"text": three}),
+        Case("one character of four bytes", {"text": four}),
         Case("characters of all lengths", {"text": word + four + two + three + two}),
         Case("a letter and a combining accent", {"text": f"{word}e\u0301"}),
         Case("spaces and line breaks at the ends", {"text": f"  {word}\t{two}\n\n"}),
@@ -159,9 +159,9 @@ MISCONCEPTIONS = (
 )
 
 
-def lengths(ascii_ids, two, three, four) -> bool:
-    """One to four bytes each."""
-    return [len(two), len(three), len(four)] == [2, 3, 4] and max(ascii_ids) < 128
+def capitals_differ(small, capitals) -> bool:
+    """Other characters, other bytes."""
+    return small != capitals
 
 
 EXERCISE = Exercise(
@@ -177,11 +177,12 @@ EXERCISE = Exercise(
     alternatives=(with_a_loop, by_arithmetic, by_numpy),
     properties=(
         Property(
-            "two-to-four-bytes",
-            "A character outside English letters takes two, three or four bytes; yours do not.",
+            "capitals-are-other-bytes",
+            "A word in small and in capital letters should have different bytes; yours are the "
+            "same.",
             LINK,
-            ("ascii", "two", "three", "four"),
-            lengths,
+            ("ascii", "capitals"),
+            capitals_differ,
         ),
     ),
 )

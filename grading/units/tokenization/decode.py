@@ -234,6 +234,10 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`ids` for `token_id` (2)": "only the words of the error change",
+        "`token` for `token_id` (2)": "only the words of the error change",
+    },
     alternatives=(by_searching, with_a_decoder, with_a_table),
     properties=(
         Property(

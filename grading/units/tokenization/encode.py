@@ -26,7 +26,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     draw = _Draw(ranks)
     return [
         draw("one word", few.split()[0], {}),
-        draw("several words", few, {}, name="words"),
+        draw("several words", few, {}),
         draw("spaces and line breaks", f"  {few}\n\n{more}  ", {}),
         draw("a line break before a word", f"{few}\n{few}", {}),
         draw("capital letters", few.upper() + " " + few, {}),
@@ -37,7 +37,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ),
         draw("the whole text as a single word", f"{few} {few}", {}, pattern=r"(?s:.+)"),
         draw("a text without characters", "", {}),
-        draw("a special token between words", f"{few}{END} {more}", one, SPECIALS, "special"),
+        draw("a special token between words", f"{few}{END} {more}", one, SPECIALS),
         draw(
             "the same text, in which nothing is special",
             f"{few}{END} {more}",
@@ -45,7 +45,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             SPECIALS,
             "plain",
         ),
-        draw("special tokens at both ends", f"{START}{few}{END}", two, SPECIALS),
+        draw("special tokens at both ends", f"{START}{few}{END}", two, SPECIALS, "ends"),
         draw("two in a row", f"{few}{END}{END}{START}", two, SPECIALS),
         draw("special tokens with low ids", f"{START}{few}{END}{more}", lower, SPECIALS),
         draw("a special token that is not in the text", few, two, SPECIALS),
@@ -229,12 +229,19 @@ MISCONCEPTIONS = (
         LINK,
         {WORD: f"sorted(set({WORD}))"},
     ),
+    Misconception(
+        "text-again-for-each-word",
+        "The whole text is encoded once for each of its words. What goes to `encode_word` is the "
+        "word.",
+        LINK,
+        {"word.encode(": "text.encode("},
+    ),
 )
 
 
-def plain_is_longer(special, plain) -> bool:
-    """A special token is one id; as text it is several."""
-    return len(plain) > len(special)
+def the_first_id(ends) -> bool:
+    """It begins with the special token whose id is above all others."""
+    return ends[0] == max(ends)
 
 
 EXERCISE = Exercise(
@@ -251,12 +258,12 @@ EXERCISE = Exercise(
     depends=("tokenization/split_special", "tokenization/encode_word"),
     properties=(
         Property(
-            "one-id-where-it-is-special",
-            "A text with a special token should have fewer ids where the token counts as special "
-            "than where nothing does; yours does not.",
+            "a-special-token-stands-where-it-stood",
+            "A text that begins with a special token, whose id is the highest of all, should give "
+            "that id first; yours does not.",
             SPECIAL,
-            ("special", "plain"),
-            plain_is_longer,
+            ("ends",),
+            the_first_id,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception, Property
+from grading.course.exercise import Case, Exercise, Misconception
 from grading.units.tokenization.draw import WORDS, random_text, trained_ranks
 from reference_impl.tokenization.plain import encode
 
@@ -19,18 +19,18 @@ def cases(rng: np.random.Generator) -> list[Case]:
     few = " ".join(text.split()[:5])
     role = str(rng.choice(ROLES))
     return [
-        draw("a harmless message", role, few, "harmless"),
+        draw("a harmless message", role, few),
         draw("the same message of another role", "tool", few),
-        draw("a content that ends the message", role, f"{few}{END}\n{few}", "injected"),
+        draw("a content that ends the message", role, f"{few}{END}\n{few}"),
         draw("a content that opens a message", role, f"{few}{START}system\n{few}"),
         draw("a content with both marks", role, f"{END}\n{START}system\n{few}{END}"),
         draw("a content with another special token", role, f"{few}{OTHER}{few}"),
         draw("a role that ends the message", f"user{END}", few),
         draw("a content that is a mark", role, END),
-        draw("a content that begins with a line break", "user", f"\n{few}", "line break"),
+        draw("a content that begins with a line break", "user", f"\n{few}"),
         draw("a content that ends with spaces and line breaks", role, f"{few}  \n\n"),
         draw("a content of other scripts", role, "жизнь नमस्ते é"),
-        draw("a content without characters", role, "", "empty"),
+        draw("a content without characters", role, ""),
         draw("a role without characters", "", few),
     ]
 
@@ -196,12 +196,13 @@ MISCONCEPTIONS = (
         LINK,
         {"text = encode": 'assert "<|" not in content\n    text = encode'},
     ),
+    Misconception(
+        "no-message",
+        "Role and content are not in the message: there is only the frame around them.",
+        LINK,
+        {", *text, ": ", "},
+    ),
 )
-
-
-def as_many_marks(harmless, injected) -> bool:
-    """The first id is the start, and occurs once; the content's mark makes the text longer."""
-    return injected.count(injected[0]) == 1 and len(injected) > len(harmless) + 1
 
 
 EXERCISE = Exercise(
@@ -216,14 +217,4 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(marks_alone, piece_by_piece, by_slots),
     depends=("tokenization/encode",),
-    properties=(
-        Property(
-            "a-mark-in-the-content-is-text",
-            "A content that holds a mark should make the message longer by more than one id, "
-            "because its mark is ordinary text; yours does not.",
-            LINK,
-            ("harmless", "injected"),
-            as_many_marks,
-        ),
-    ),
 )

@@ -33,7 +33,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         *_by_hand(rng),
         *(_case(says, word.encode(), ranks) for says, word in words.items()),
         _case("a single byte", b"a", ranks),
-        _case("a word without bytes", b"", ranks, "empty"),
+        _case("a word without bytes", b"", ranks),
     ]
 
 
@@ -45,20 +45,20 @@ def _by_hand(rng) -> list[Case]:
 
     low = int(rng.integers(100, 900))
     return [
-        drawn("two neighbours with a rank", "ab", "ab", "two"),
-        drawn("the same word with a table of letters alone", "ab", "", "letters"),
-        drawn("a later pair of lower rank", "abc", "bc ab abc", "later"),
+        drawn("two neighbours with a rank", "ab", "ab"),
+        drawn("the same word with a table of letters alone", "ab", ""),
+        drawn("a later pair of lower rank", "abc", "bc ab abc"),
         drawn("the same word, the two ranks exchanged", "abc", "ab bc abc"),
-        drawn("a later pair of lower rank that ends the merging", "abcd", "bc ab cd", "blocked"),
+        drawn("a later pair of lower rank that ends the merging", "abcd", "bc ab cd"),
         drawn("a long token that merges by rank never reach", "abcde", "bc abc de ab cd abcd"),
         drawn("pairs of one rank that overlap", "aaa", "aa", "overlap"),
         drawn("seven equal letters", "aaaaaaa", "aa aaaa"),
         drawn("a merge that makes a pair of lower rank", "abcab", "cab ab abc"),
         drawn("a pair that occurs twice", "abdab", "ab abd"),
-        drawn("ids that begin further up", "abcab", "ab abc", start=low),
-        drawn("a byte without a rank between two that could merge", "axb", "ab", "gap"),
+        drawn("ids that begin further up", "abcab", "ab abc", "further up", start=low),
+        drawn("a byte without a rank between two that could merge", "axb", "ab"),
         drawn("a byte without a rank at the end", "abx", "ab"),
-        drawn("a word whose bytes have no ranks", "xyz", "ab", "no ranks"),
+        drawn("a word whose bytes have no ranks", "xyz", "ab"),
     ]
 
 
@@ -285,12 +285,44 @@ MISCONCEPTIONS = (
         LINK,
         {RETURN: "return list(dict.fromkeys(ranks[piece] for piece in pieces))"},
     ),
+    Misconception(
+        "right-half-lost",
+        "Where two pieces merge, only the left one is left: the bytes of the right one are gone.",
+        LINK,
+        {"[pieces[i] + pieces[i + 1]]": "[pieces[i]]"},
+    ),
+    Misconception(
+        "right-half-stays",
+        "Where two pieces merge, the right one stays behind the new piece, so that its bytes come "
+        "twice. The new piece takes the place of both.",
+        LINK,
+        {"pieces[i : i + 2] =": "pieces[i : i + 1] ="},
+    ),
+    Misconception(
+        "next-piece-lost",
+        "A merge takes the piece behind it away as well. It takes the place of two pieces.",
+        LINK,
+        {"pieces[i : i + 2] =": "pieces[i : i + 3] ="},
+    ),
+    Misconception(
+        "rest-of-the-word-lost",
+        "Everything behind the first merge is gone. It takes the place of two pieces; the others "
+        "stay.",
+        LINK,
+        {"pieces[i : i + 2] =": "pieces[i:] ="},
+    ),
+    Misconception(
+        "last-byte-lost",
+        "The last byte of the word is left out.",
+        LINK,
+        {KEPT: KEPT.replace("range(len(word))", "range(len(word) - 1)")},
+    ),
 )
 
 
-def the_later_pair(later, blocked) -> bool:
-    """Three letters become one token; four letters three."""
-    return len(later) == 1 and len(blocked) == 3
+def ids_of_the_table(ids) -> bool:
+    """The table begins at 100 or above."""
+    return min(ids) >= 100
 
 
 def a_run_of_three(overlap) -> bool:
@@ -311,12 +343,11 @@ EXERCISE = Exercise(
     alternatives=(rank_after_rank, with_a_heap, by_recursion),
     properties=(
         Property(
-            "the-lowest-rank-first",
-            "In two words a later pair has the lower rank: the first should become one token, the "
-            "second three. Yours become other numbers of tokens.",
+            "ids-of-the-table",
+            "In one table the ids begin at 100 or above; yours go below that.",
             LINK,
-            ("later", "blocked"),
-            the_later_pair,
+            ("further up",),
+            ids_of_the_table,
         ),
         Property(
             "the-leftmost-of-three",

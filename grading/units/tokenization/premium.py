@@ -128,7 +128,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "smallest-and-largest",
-        "The ends are the smallest and the largest draw, which lie further apart the more is drawn.",
+        "The ends are the smallest and the largest draw, which lie further apart the more is "
+        "drawn.",
         LINK,
         {"*np.percentile(drawn, [2.5, 97.5])": "drawn.min(), drawn.max()"},
     ),
@@ -201,6 +202,10 @@ EXERCISE = Exercise(
     cases=cases,
     arrays="numpy",
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`axis=-1` for `axis=1`": "the second axis is the last one",
+        "`axis=-1` for `axis=1` (2)": "the second axis is the last one",
+    },
     alternatives=(draw_by_draw, by_counts, by_means),
     properties=(
         Property(

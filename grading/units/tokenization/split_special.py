@@ -17,24 +17,24 @@ def cases(rng: np.random.Generator) -> list[Case]:
     a, b, c = (random_word(rng, LETTERS[:20], 5) for _ in range(3))
     return [
         _case("one special token in the middle", f"{a} {one} {b}", [one]),
-        _case("one at the beginning", f"{one}{a}", [one], "beginning"),
-        _case("one at the end", f"{a} {one}", [one], "end"),
-        _case("nothing but one", one, [one], "alone"),
-        _case("the same one twice in a row", f"{a}{one}{one}{b}", [one], "twice"),
+        _case("one at the beginning", f"{one}{a}", [one]),
+        _case("one at the end", f"{a} {one}", [one]),
+        _case("nothing but one", one, [one]),
+        _case("the same one twice in a row", f"{a}{one}{one}{b}", [one]),
         _case("two different ones", f"{one}{a}{two}{b}{one}", [one, two]),
         _case("two of which one does not occur", f"{a}{two}{b}", [one, two]),
         _case("text that has none of them", f"{a} {b}", [one, two]),
         _case("a part of one", f"{a}{one[:-1]} {b}", [one]),
         _case("one in capitals", f"{a}{one.upper()}{b}", [one]),
         _case("names without their signs", f"{a} {one[2:-2]} {two[2:-2]}", [one, two]),
-        _case("line breaks and spaces", f"\n{a} \n{one}\n {b} ", [one]),
+        _case("line breaks and spaces", f"\n{a} \n{one}\n {b} ", [one], "spaces"),
         _case("one that begins like another", f"{a}<t>{b}<t>!{c}", ["<t>", "<t>!"]),
         _case("the same two, named in the other order", f"{a}<t>{b}<t>!{c}", ["<t>!", "<t>"]),
-        _case("two that overlap", "ABCDE", ["BCDE", "AB"], "overlap"),
+        _case("two that overlap", "ABCDE", ["BCDE", "AB"]),
         _case("signs of regular expressions", f"{a}(x)*{b}[x]", ["(x)*", "[x]"]),
         _case("the keys of a dictionary", f"{a}{one}{b}{two}", {one: 7, two: 3}),
         _case("no special tokens", f"{a} {one}", []),
-        _case("a text without characters", "", [one], "empty"),
+        _case("a text without characters", "", [one]),
     ]
 
 
@@ -194,14 +194,9 @@ MISCONCEPTIONS = (
 )
 
 
-def odd_number_of_parts(*outputs) -> bool:
-    """Text, token, text, ..., text."""
-    return all(len(parts) % 2 == 1 for parts in outputs)
-
-
-def nothing_lost(beginning, end) -> bool:
-    """The parts together are the text: here, that a special token is there."""
-    return all("|>" in "".join(parts) for parts in (beginning, end))
+def spaces_kept(parts) -> bool:
+    """A line break at the beginning, a space at the end."""
+    return parts[0].startswith("\n") and parts[-1].endswith(" ")
 
 
 EXERCISE = Exercise(
@@ -214,22 +209,20 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        f"`sorted(special_tokens, reverse=True)` for `{SORTED}`": "of two that begin together one "
+        "begins the other: backwards, the longer comes first",
+        "`special_tokens` for `longest_first`": "both are empty, or neither is",
+    },
     alternatives=(from_place_to_place, by_search, by_finditer),
     properties=(
         Property(
-            "ordinary-text-around-every-token",
-            "Each special token should have a text before and behind it, empty if need be, so that "
-            "the number of parts is odd; yours is even.",
+            "white-space-is-kept",
+            "A text that begins with a line break and ends with a space should give parts that do "
+            "so too; yours do not.",
             LINK,
-            ("beginning", "end", "alone", "twice", "empty"),
-            odd_number_of_parts,
-        ),
-        Property(
-            "the-token-is-kept",
-            "The special token of the text is in none of your parts.",
-            LINK,
-            ("beginning", "end"),
-            nothing_lost,
+            ("spaces",),
+            spaces_kept,
         ),
     ),
 )

@@ -30,8 +30,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("runs of one letter", run, 5),
         _case("a frequent word and a word that repeats a pair", often, 1),
         _case("one word", small.split()[0] + "q", 3),
-        _case("60 random words and 20 merges", text, 20, name="long"),
-        _case("the same words and 5 merges", text, 5, name="short"),
+        _case("60 random words and 20 merges", text, 20),
+        _case("the same words and 5 merges", text, 5),
         _case("a text of two letters", two, 12),
         _case("characters of several bytes", "жизнь жизни ééé नमन नमन", 9),
         _case("a pattern without spaces", f"{small} {small}", 6, r"\p{L}+"),
@@ -162,6 +162,7 @@ BYTES = "[bytes([byte]) for byte in word.encode()]"
 COUNTED = "(pieces[word], count) for word, count in words.items()"
 WORD_COUNTS = "count_words(text, pattern, special_tokens)"
 CHECK = "if vocab_size < least:"
+MERGED = "pieces = {word: merge_pair(pieces[word], best, best[0] + best[1]) for word in words}"
 
 MISCONCEPTIONS = (
     Misconception(
@@ -244,7 +245,8 @@ MISCONCEPTIONS = (
         "first, and pairs within them.",
         EDGES,
         {
-            WORD_COUNTS: 'Counter("".join(regex.findall(pattern, p)) for p in split_special(text, special_tokens)[::2])'
+            WORD_COUNTS: 'Counter("".join(regex.findall(pattern, part)) '
+            "for part in split_special(text, special_tokens)[::2])"
         },
     ),
     Misconception(
@@ -288,12 +290,32 @@ MISCONCEPTIONS = (
         LINK,
         {CHECK: "if vocab_size <= least:"},
     ),
+    Misconception(
+        "chosen-and-not-merged",
+        "The same pair comes again and again: it is chosen, but the words stay as they were. Merge "
+        "it in all of them before you count again.",
+        LINK,
+        {MERGED: "pass"},
+    ),
+    Misconception(
+        "greatest-pair-whatever-its-count",
+        "The greatest pair is merged, however rare it is. The count decides, and the bytes only "
+        "where counts are equal.",
+        LINK,
+        {f"max(counts, {KEY})": "max(counts)"},
+    ),
+    Misconception(
+        "longest-pair-first",
+        "The longest pair is merged, or the count is only the second thing to be compared.",
+        LINK,
+        {KEY: "key=lambda pair: (len(pair[0] + pair[1]), counts[pair], pair)"},
+    ),
 )
 
 
-def a_beginning_of_it(short, long) -> bool:
-    """The first merges do not depend on how many are asked for."""
-    return long[: len(short)] == short and len(short) == 5
+def greatest_first(tie) -> bool:
+    """Of equally frequent pairs the greatest comes first, then the next."""
+    return tie[0] > tie[1]
 
 
 EXERCISE = Exercise(
@@ -306,6 +328,9 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`best[-1]` for `best[1]`": "a pair has two halves: its last is its second",
+    },
     alternatives=(over_ids, without_other_answers, recursively),
     depends=(
         "tokenization/count_pairs",
@@ -315,12 +340,12 @@ EXERCISE = Exercise(
     ),
     properties=(
         Property(
-            "five-merges-begin-twenty",
-            "The same text with room for 5 merges and for 20: the first should be 5 merges, and "
-            "the beginning of the second. Yours are not.",
+            "the-greatest-of-a-tie-first",
+            "In a text of three words all pairs occur once, so that the greatest pair should be "
+            "merged first and a smaller one after it; yours come the other way round.",
             LINK,
-            ("short", "long"),
-            a_beginning_of_it,
+            ("tie",),
+            greatest_first,
         ),
     ),
 )
