@@ -353,7 +353,7 @@ with demonstration():
     tiger = encode("A 🐯!", ranks, smollm2.pattern.pattern, {})
     for n in range(1, len(tiger) + 1):
         print(n, repr(decode(tiger[:n], ranks, special)))
-    anything = np.random.default_rng(0).integers(0, smollm2.vocab_size, size=(1000, 20))
+    anything = np.random.default_rng(0).integers(0, smollm2.vocab_size, size=(100, 20))
     texts = [decode(row.tolist(), ranks, special) for row in anything]
     print(
         "random ids:",
