@@ -54,7 +54,7 @@ def _by_hand(rng) -> list[Case]:
         drawn("pairs of one rank that overlap", "aaa", "aa", "overlap"),
         drawn("seven equal letters", "aaaaaaa", "aa aaaa"),
         drawn("a merge that makes a pair of lower rank", "abcab", "cab ab abc"),
-        drawn("a pair that occurs twice", "abdab", "ab abd"),
+        drawn("a pair that occurs twice", "aceac", "ac ace"),
         drawn("ids that begin further up", "abcab", "ab abc", "further up", start=low),
         drawn("a byte without a rank between two that could merge", "axb", "ab"),
         drawn("a byte without a rank at the end", "abx", "ab"),
