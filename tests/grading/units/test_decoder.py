@@ -1,0 +1,49 @@
+"""Unit 6: its two questions, answered by other means than those they were drawn with."""
+
+import numpy as np
+import pytest
+import torch
+
+from grading.course.unit import load_exercise
+from grading.units.decoder.gpt2_size import gpt2_parameters
+from reference_impl.decoder.gpt2 import GPT2, GPT2_SMALL, GPT2Config
+
+PUBLISHED = 124_439_808  # GPT-2's smallest model, with tied embeddings
+
+
+@pytest.mark.parametrize("sizes", [(97, 16, 24, 3, 2), (50, 8, 20, 1, 5)])
+def test_the_count_is_that_of_the_built_model(sizes):
+    config = GPT2Config(*sizes)
+    with torch.device("meta"):
+        built = GPT2(config)
+    assert gpt2_parameters(config) == sum(weight.numel() for weight in built.parameters())
+
+
+def test_the_published_size():
+    assert gpt2_parameters(GPT2_SMALL) == PUBLISHED
+
+
+def moved(logits, change, factor=1):
+    return np.abs(logits[change] - factor * logits["nothing"])
+
+
+def signs_of(logits) -> list[bool]:
+    """For each fault in order, whether a decoder's logits show it: the reasoning of the text."""
+    return [
+        moved(logits, "the last token is another")[:-1].max() > 0.01,
+        np.abs(logits["all o_proj and down_proj are 0"]).max() < 0.01,
+        moved(logits, "all up_proj times 2, all down_proj divided by 2").max() > 0.01,
+        moved(logits, "layer 1 has other weights").max() < 0.01,
+        moved(logits, "the final norm's weight times 2", 2).max() > 0.01,
+        moved(logits, "the embedding of a token that is not in the text times 2", 2)[:, 8].max()
+        > 0.01,
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_faults_can_be_told_from_the_logits_alone(seed):
+    question = load_exercise("decoder/find_faults").question(seed)
+    found = {letter: signs_of(logits) for letter, logits in question.shown["logits"].items()}
+    assert all(sum(signs) == 1 for signs in found.values())
+    answer = sorted(found, key=lambda letter: found[letter].index(True))
+    assert "".join(answer) == question.right
