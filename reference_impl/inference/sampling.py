@@ -44,9 +44,10 @@ def temperature(
 
 
 def top_k(logits: Float[Tensor, "... vocab"], k: int) -> Float[Tensor, "... vocab"]:
-    """Keep the k highest logits, and any equal to the lowest of them. Raises ValueError if k < 1.
+    """Keep the k highest logits, and any equal to the lowest of them; the others become -inf.
 
-    Source: Fan et al. 2018, section 5.4.
+    A k above the vocabulary keeps all. The logits handed in stay as they are. Raises ValueError if
+    k < 1. Source: Fan et al. 2018, section 5.4.
 
     >>> top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
