@@ -189,6 +189,37 @@ def overlapping(word, ranks):
         ]
 
 
+def _merging(word, ranks, replace):
+    """By rank, with a merge of its own. (No edits: two of them together might never end.)"""
+    parts = [word[i : i + 1] for i in range(len(word)) if word[i : i + 1] in ranks]
+    while True:
+        found = [(ranks[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ranks]
+        if not found:
+            return [ranks[part] for part in parts]
+        i = min(found)[1]
+        parts = replace(parts, i, parts[i] + parts[i + 1])
+
+
+def right_half_lost(word, ranks):
+    """Only the left piece is left."""
+    return _merging(word, ranks, lambda p, i, new: [*p[: i + 1], *p[i + 2 :]])
+
+
+def right_half_stays(word, ranks):
+    """The right piece stays behind the new one."""
+    return _merging(word, ranks, lambda p, i, new: [*p[:i], new, *p[i + 1 :]])
+
+
+def next_piece_lost(word, ranks):
+    """Three pieces become one."""
+    return _merging(word, ranks, lambda p, i, new: [*p[:i], new, *p[i + 3 :]])
+
+
+def rest_lost(word, ranks):
+    """Everything behind the merge is gone."""
+    return _merging(word, ranks, lambda p, i, new: [*p[:i], new])
+
+
 FOUND, MIN = "if left + right in ranks", "min(found)"
 KEPT = "pieces = [word[i : i + 1] for i in range(len(word)) if word[i : i + 1] in ranks]"
 RETURN = "return [ranks[piece] for piece in pieces]"
@@ -289,27 +320,27 @@ MISCONCEPTIONS = (
         "right-half-lost",
         "Where two pieces merge, only the left one is left: the bytes of the right one are gone.",
         LINK,
-        {"[pieces[i] + pieces[i + 1]]": "[pieces[i]]"},
+        answer=right_half_lost,
     ),
     Misconception(
         "right-half-stays",
         "Where two pieces merge, the right one stays behind the new piece, so that its bytes come "
         "twice. The new piece takes the place of both.",
         LINK,
-        {"pieces[i : i + 2] =": "pieces[i : i + 1] ="},
+        answer=right_half_stays,
     ),
     Misconception(
         "next-piece-lost",
         "A merge takes the piece behind it away as well. It takes the place of two pieces.",
         LINK,
-        {"pieces[i : i + 2] =": "pieces[i : i + 3] ="},
+        answer=next_piece_lost,
     ),
     Misconception(
         "rest-of-the-word-lost",
         "Everything behind the first merge is gone. It takes the place of two pieces; the others "
         "stay.",
         LINK,
-        {"pieces[i : i + 2] =": "pieces[i:] ="},
+        answer=rest_lost,
     ),
     Misconception(
         "last-byte-lost",
