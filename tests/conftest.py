@@ -55,6 +55,7 @@ def group_of(nodeid: str) -> str:
     return groups[0] if groups else file
 
 
+@pytest.hookimpl(optionalhook=True)  # a run without xdist does not know it
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
     """Share the tests out by group; xdist's own `loadgroup` finds no groups with pytest 9."""
     from xdist.scheduler import LoadScopeScheduling
