@@ -104,7 +104,15 @@ def test_a_stopped_run_need_not_force_its_processes():
     assert {process.exitcode for process in processes} <= {workers.STOPPED, 255}
 
 
-def test_a_ctrl_c_that_somebody_catches_is_not_lost():
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as at a terminal; a run in the background begins with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_ctrl_c_that_somebody_catches_is_not_lost(interruptible):
     with signals.remembered():
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

@@ -248,7 +248,10 @@ def endless_message(handed: Handed) -> None:
     handed.behind("""
         import grading.kernel as kernel
         _describe = kernel.calls._describe
-        kernel.calls._describe = lambda error: {**_describe(error), "type": "x" * 10**6}
+        def endless(error):
+            name = {"type": "x" * 10**6} if "owned" in str(error) else {}
+            return {**_describe(error), **name}
+        kernel.calls._describe = endless
         """)
     handed.answer("def causal_mask(*inputs): raise ValueError('\\x1b]0;owned\\x07')")
 
