@@ -37,7 +37,7 @@ settings.register_profile(
 settings.load_profile("course")
 
 
-# Tests that run in one process where several do the work (`-n 2`), by what they share: a built
+# Tests that run in one process where several do the work (`-n 3`: many wait for processes), by what they share: a built
 # book; the number of processes that a user may have. Else a file is a group, and of the file that
 # tests every unit, each unit.
 TOGETHER = {

@@ -1,6 +1,6 @@
 """Naming the misunderstanding: which wrong answer that is known behaves like this one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -8,7 +8,10 @@ from itertools import combinations
 from grading.course.exercise import Exercise, Misconception
 from grading.course.sources import chain
 from grading.judging.evidence import Evidence
+from grading.judging.time_limit import TooLong, time_limit
 from grading.judging.trial import Trial
+
+SECONDS = 2.0  # of CPU for an answer with two mistakes
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,19 @@ def two_at_once(at: Trial, got: Evidence) -> Diagnosis | None:
     for first, second in _pairs(at.exercise):
         name = f"{first.name} + {second.name}"
         answer = partial(at.wrong, first, second)
-        if at.made(name, answer) is not None and at.behaves_like(got, name, answer):
+        if _fits(at, got, name, answer):
             message = f"{first.message} {second.message}"
             return Diagnosis((first.name, second.name), message, first.link, "Two things at once. ")
     return None
+
+
+def _fits(at: Trial, got: Evidence, name: str, answer: Callable) -> bool:
+    """Whether two mistakes in one answer behave like this; together they may never end."""
+    try:
+        with time_limit(SECONDS):
+            return at.made(name, answer) is not None and at.behaves_like(got, name, answer)
+    except TooLong:
+        return False
 
 
 def _pairs(exercise: Exercise) -> Iterator[tuple[Misconception, Misconception]]:
