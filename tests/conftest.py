@@ -37,9 +37,9 @@ settings.register_profile(
 settings.load_profile("course")
 
 
-# Tests that run in one process where several do the work (`-n 3`: many wait for processes), by what they share: a built
-# book; the number of processes that a user may have. Else a file is a group, and of the file that
-# tests every unit, each unit.
+# Tests that run in one process where several do the work (`-n 3`; many wait for programs), by what
+# they share: a built book; the number of processes that a user may have. Else a file is a group,
+# and of the file that tests every unit, each unit.
 TOGETHER = {
     "book": ("tests/book/", "tests/grading/nbgrader_plug/test_feedback.py"),
     "sandbox": ("tests/grading/hostile/", "tests/grading/sandbox/"),
