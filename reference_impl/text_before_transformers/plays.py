@@ -59,22 +59,28 @@ def load_plays() -> dict[str, str]:
     return {path.stem: spoken(path.read_text(encoding="utf-8")) for path in find_plays()}
 
 
-def held_out_act() -> tuple[list[list[str]], list[str]]:
-    """The words to count, one list a play, and the words of an act that none of them holds.
+def split_plays() -> tuple[dict[str, str], str]:
+    """What is spoken in 37 plays, by name, and in an act that none of them holds.
 
     The act is Hamlet's third ("To be, or not to be"); the rest of Hamlet is left out of both, so
-    that nothing of this play was ever counted.
+    that a model of the plays has read nothing of this one.
     """
-    texts, act = [], []
+    texts, act = {}, ""
     for path in find_plays():
         markdown = path.read_text(encoding="utf-8")
         if path.stem == "hamlet":
             acts = re.split(r"^## ACT ", markdown, flags=re.MULTILINE)
             (third,) = [part for part in acts if part.startswith("III\n")]
-            act = to_words(spoken(third.removeprefix("III\n")))
+            act = spoken(third.removeprefix("III\n"))
         else:
-            texts.append(to_words(spoken(markdown)))
+            texts[path.stem] = spoken(markdown)
     return texts, act
+
+
+def held_out_act() -> tuple[list[list[str]], list[str]]:
+    """The words of `split_plays`: one list a play to count, and the words of the act."""
+    texts, act = split_plays()
+    return [to_words(text) for text in texts.values()], to_words(act)
 
 
 class Vocabulary:
