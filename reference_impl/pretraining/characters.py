@@ -6,7 +6,7 @@ Does not handle: other alphabets. A character outside of CHARACTERS is a ValueEr
 import string
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Integer, UInt8
 from torch import Tensor
 
 from reference_impl.text_before_transformers.plays import split_plays
@@ -38,7 +38,7 @@ def encode_characters(text: str) -> UInt8[Tensor, " n_tokens"]:
     return torch.tensor([IDS[c] for c in text], dtype=torch.uint8)
 
 
-def decode_characters(token_ids: Int[Tensor, " n_tokens"]) -> str:
+def decode_characters(token_ids: Integer[Tensor, " n_tokens"]) -> str:
     """The text of ids.
 
     >>> decode_characters(torch.tensor([10, 37, 2]))

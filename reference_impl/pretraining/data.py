@@ -20,6 +20,8 @@ def shift(
 ) -> tuple[Int[Tensor, "... seq"], Int[Tensor, "... seq"]]:
     """Inputs and targets of next-token prediction: the target of each position is the next token.
 
+    Tokens stand along the last axis; any axes may come before it. Both results are one token
+    shorter: the last token is no input, since nothing follows it, and the first is no target.
     Every position is trained at once; the causal mask keeps the answer from being read.
     Source: Bengio et al. 2003, section 2.
 

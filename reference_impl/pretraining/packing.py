@@ -110,7 +110,9 @@ def document_mask(
 ) -> Bool[Tensor, "batch 1 seq seq"]:
     """True where a query may attend: to its own document, at its own position and before it.
 
-    Padding may attend to nothing and is seen by nothing. Broadcasts over heads.
+    Padding, whose document id is -1, may attend to nothing and is seen by nothing. The second axis
+    has size 1 and broadcasts over heads. A document may go on in the next row, which sees none of
+    this one.
 
     >>> document_mask(torch.tensor([[0, 0, 1, -1]]))[0, 0].int()
     tensor([[1, 0, 0, 0],
