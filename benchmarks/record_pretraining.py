@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/record_pretraining.py
 
 writes book/_data/pretraining.json, which the chapter and an exercise read. With names behind it,
-only those parts are run again: faults spike warmup run bits. One thread, about ten minutes.
+only those parts are run again: faults spike run bits. One thread, about ten minutes.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from reference_impl.decoder.attention import Attention
 from reference_impl.decoder.config import ModelConfig
-from reference_impl.decoder.decoder import Block, Decoder
+from reference_impl.decoder.decoder import Decoder
 from reference_impl.pretraining.characters import (
     CHARACTERS,
     decode_characters,
@@ -53,7 +53,7 @@ def texts() -> tuple[Tensor, Tensor]:
     return load_characters()
 
 
-def decoder(seed: int, block=Block, std: float = 0.02, **sizes) -> Decoder:
+def decoder(seed: int, std: float = 0.02, **sizes) -> Decoder:
     """A decoder of characters; the small one has about 60,000 parameters."""
     sizes = {"d_model": 48, "n_layers": 2, "n_heads": 3, "d_ff": 128, "context_length": 32} | sizes
     n_heads = sizes["n_heads"]
@@ -62,9 +62,6 @@ def decoder(seed: int, block=Block, std: float = 0.02, **sizes) -> Decoder:
     )
     torch.manual_seed(seed)
     model = Decoder(config)
-    if block is not Block:
-        model.blocks = nn.ModuleList(block(config) for _ in range(config.n_layers))
-        model.initialise()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 2:
@@ -214,7 +211,7 @@ def loss_when_writing(model: nn.Module, n_windows: int = 64, n_new: int = 24) ->
     return torch.stack(losses).mean().item()
 
 
-# --- cases made for clipping and for warm-up ------------------------------------------------------
+# --- a case made for clipping ------------------------------------------------------
 
 
 class Spiked(nn.Module):
@@ -252,36 +249,6 @@ def spike() -> list[dict]:
                     "losses": smoothed(losses, 10),
                     "norms": smoothed(norms[100:149], 49) + norms[150:151],
                     "held_out": held_out_loss(model),
-                }
-            )
-    return rows
-
-
-class PostNormBlock(Block):
-    """Each norm behind its addition, as in 2017: the stream itself is normalised."""
-
-    def forward(self, x, angles, cache=None):
-        x = self.attention_norm(x + self.attention(x, angles, cache))
-        return self.feed_forward_norm(x + self.feed_forward(x))
-
-
-def warmup_runs() -> list[dict]:
-    """Post-norm decoders of 6 layers, with a warm-up over half of the run and without."""
-    rows = []
-    for warmup_steps in (0, 100):
-        for seed in track(SEEDS, f"post-norm, warm-up {warmup_steps}"):
-            model = decoder(seed, block=PostNormBlock, n_layers=6, d_model=64, n_heads=4, d_ff=176)
-            batches = RandomBatches(texts()[0], context_length=32, batch_size=16, seed=seed)
-            rate = partial(warmup_cosine, n_steps=200, max_lr=2e-3, warmup_steps=warmup_steps)
-            steps = train(for_training(model), optimizer_for(model), batches, 200, rate)
-            losses = [step.loss for step in steps]
-            held_out = held_out_loss(model, 32)
-            rows.append(
-                {
-                    "warmup_steps": warmup_steps,
-                    "seed": seed,
-                    "losses": smoothed(losses, 10),
-                    "held_out": held_out,
                 }
             )
     return rows
@@ -363,7 +330,7 @@ def smollm2(act: str) -> dict:
 
 # --- writing -------------------------------------------------------------------------------------
 
-PARTS = {"faults": faults, "spike": spike, "warmup": warmup_runs, "run": run, "bits": bits}
+PARTS = {"faults": faults, "spike": spike, "run": run, "bits": bits}
 
 
 def main() -> None:

@@ -17,9 +17,10 @@ def drawn(
 ) -> Any:
     """A random batch of a text that counts upwards, in a form that chance does not change.
 
-    view   "starts": the first id of every row, counted from the first of the text;
-           "from the start": each row minus its first input; "types"; "as it is";
-           "repeated": whether a generator in the same state draws the same
+    view   "starts": the first id of every row, counted from the first of the text; "places": all
+           different ones of these, in order; "from the start": each row minus its first input;
+           "types"; "as it is"; "repeated": whether a generator in the same state draws the same;
+           "once more": whether the next draw is the same
     """
     state = generator.get_state()
     result = answer(token_ids, context_length, batch_size, generator)
@@ -32,8 +33,12 @@ def drawn(
         generator = Generator().set_state(state)
         again = answer(token_ids, context_length, batch_size, generator)
         return bool(torch.equal(inputs, again[0]) and torch.equal(targets, again[1]))
-    if view == "starts":
-        return inputs[:, 0] - token_ids[0].long()
+    if view == "once more":
+        again = answer(token_ids, context_length, batch_size, generator)
+        return bool(torch.equal(inputs, again[0]))
+    if view in ("starts", "places"):
+        starts = inputs[:, 0] - token_ids[0].long()
+        return starts if view == "starts" else sorted(set(starts.tolist()))
     first = inputs[:, :1]
     return inputs - first, targets - first
 

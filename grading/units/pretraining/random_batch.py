@@ -26,8 +26,11 @@ def cases(rng: np.random.Generator) -> list[Case]:
     one = ids(rng, 90, 6)
     return [
         _case(rng, "3,000 windows of 5 tokens from 23", counting, 5, 3000, "starts", starts),
-        _case(rng, "3,000 windows of one token", counting[:7], 1, 3000, "starts", starts),
-        _case(rng, "3,000 windows of which two differ", counting[:8], 6, 3000, "starts", starts),
+        _case(rng, "the places of 3,000 windows of 5", counting, 5, 3000, "places"),
+        _case(rng, "the places of windows of one token", counting[:7], 1, 3000, "places"),
+        _case(rng, "the places of windows of which two differ", counting[:8], 6, 3000, "places"),
+        _case(rng, "more windows than places, each minus its first", counting[:9], 5, 29),
+        _case(rng, "the next draw of the same generator", counting, 5, 50, "once more"),
         _case(rng, "windows of 5, each minus its first token", counting, 5, 3),
         _case(rng, "windows of one token, each minus its first", counting, 1, 3),
         _case(rng, "a batch of one window", counting, 5, 1),

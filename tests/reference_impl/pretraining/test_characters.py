@@ -29,6 +29,6 @@ def test_a_strange_character_is_refused_or_left_out():
 def test_the_act_is_held_out():
     train, act = load_characters()
     assert 4_200_000 < len(train) < 4_300_000 and 36_000 < len(act) < 38_000
-    text, famous = decode_characters(train[-200_000:]), "To be, or not to be, that is the question"
+    text, famous = decode_characters(train[-200_000:]), "To be, or not to be: that is the question"
     assert famous in decode_characters(act) and famous not in text
     assert train.max() < 62 and act.max() < 62
