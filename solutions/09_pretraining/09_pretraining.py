@@ -845,6 +845,6 @@ with demonstration():
 # %% [markdown]
 # **What you have now.** Batches, a loss that counts the right tokens, a measure that compares any
 # two models, AdamW, a schedule, clipping, large batches in parts, and a run of your own from
-# random numbers to lines that sound like a play. Together the exercises are worth 25 points. Next
+# random numbers to lines that sound like a play. Together the exercises are worth 26 points. Next
 # comes chapter 10, scaling laws: what a run ten times as large would reach, said before it is
 # made.
