@@ -54,30 +54,36 @@ def return_freed_memory(at_least: int = 2**16) -> bool:
     return mallopt is not None and mallopt(MMAP_THRESHOLD, at_least) == 1
 
 
-def measure_machine(width: int = 1024, n_bytes: int = 2**27, repeats: int = 5) -> Machine:
+def measure_machine(
+    width: int = 1024,
+    n_bytes: int = 2**27,
+    repeats: int = 5,
+    clock: Clock = time.perf_counter,
+) -> Machine:
     """This machine in float32, with as many threads as PyTorch uses now.
 
     A product of two `width` x `width` matrices takes 2 * width^3 operations; copying `n_bytes`
     moves twice as many, in and out. Of `repeats` tries the fastest counts: whatever else the
-    machine does can only make it slower. Choose n_bytes well above the processor's caches.
+    machine does can only make it slower. Choose n_bytes well above the processor's caches. On a
+    busy machine take one thread and `time.process_time` as the clock.
     """
     matrix = torch.randn(width, width)
     source = torch.randn(n_bytes // 4)
     target = torch.empty_like(source)
     return Machine(
         f"this machine, {torch.get_num_threads()} threads",
-        2 * width**3 / shortest(lambda: matrix @ matrix, repeats),
-        2 * source.nbytes / shortest(lambda: target.copy_(source), repeats),
+        2 * width**3 / shortest(lambda: matrix @ matrix, repeats, clock),
+        2 * source.nbytes / shortest(lambda: target.copy_(source), repeats, clock),
     )
 
 
-def shortest(work: Callable[[], object], repeats: int) -> float:
+def shortest(work: Callable[[], object], repeats: int, clock: Clock = time.perf_counter) -> float:
     """Seconds of the fastest of `repeats` runs, after one that is not counted."""
     times = []
     for _ in range(repeats + 1):
-        start = time.perf_counter()
+        start = clock()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return min(times[1:])
 
 
