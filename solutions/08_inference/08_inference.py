@@ -391,7 +391,7 @@ with demonstration():
 
 
 # %% exercise="inference/cache_bytes"
-def cache_bytes(config: ModelConfig, batch: int, seq: int, bytes_per_number: int = 2) -> int:
+def cache_bytes(config: "ModelConfig", batch: int, seq: int, bytes_per_number: int = 2) -> int:
     """Bytes of the keys and values of `seq` positions in all layers, for `batch` texts.
 
     `config` has the sizes `n_layers`, `n_heads`, `n_kv_heads`, `head_dim`, `d_model` and others.
@@ -440,7 +440,7 @@ with demonstration():
 
 
 # %% exercise="inference/pass_flops"
-def pass_flops(config: ModelConfig, q_seq: int, kv_seq: int) -> int:
+def pass_flops(config: "ModelConfig", q_seq: int, kv_seq: int) -> int:
     """Floating-point operations of the matrix products when q_seq new tokens of one text are run.
 
     They attend to `kv_seq` positions, their own among them; with q_seq = kv_seq this is a prompt,
@@ -500,7 +500,7 @@ with demonstration():
 
 # %% exercise="inference/answer_seconds"
 def answer_seconds(
-    config: ModelConfig,
+    config: "ModelConfig",
     n_weights: int,
     n_prompt: int,
     n_answer: int,
