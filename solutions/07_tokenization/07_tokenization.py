@@ -177,12 +177,14 @@ with demonstration():
 # </details>
 
 # %% exercise="tokenization/count_words"
+from reference_impl.tokenization.bpe_training import count_words
+
 # %% [markdown]
 # GPT-2's pattern on *Hamlet*. The most frequent words do not begin with a letter.
 # %% tags=["demo"]
+torch.manual_seed(0)
 from reference_impl.published.tokenizer_files import GPT2_PATTERN
 from reference_impl.text_before_transformers.plays import load_plays
-from reference_impl.tokenization.bpe_training import count_words
 
 plays = load_plays()
 hamlet = plays["hamlet"]
@@ -256,13 +258,15 @@ with demonstration():
 # </details>
 
 # %% exercise="tokenization/encode_word"
+from reference_impl.tokenization.plain import encode_word
+
 # %% [markdown]
 # Four published tables: of GPT-2, of GPT-4 (cl100k), of GPT-4o (o200k) and of SmolLM2. Guess how
 # each of them cuts these words before you look.
 # %% tags=["demo"]
+torch.manual_seed(0)
 from reference_impl.published.tokenizer_files import tokenizer_from_gguf, tokenizer_from_tiktoken
 from reference_impl.published.weights import open_weights
-from reference_impl.tokenization.plain import encode_word
 
 published = {
     "gpt2": tokenizer_from_tiktoken("r50k_base"),
@@ -293,16 +297,18 @@ with demonstration():
 # </details>
 
 # %% exercise="tokenization/encode"
+from reference_impl.tokenization.plain import encode
+
 # %% [markdown]
 # The test: 2,000 strings that you have not seen, in 44 languages, verse and program code, against
 # OpenAI's own tiktoken. It takes a few seconds. Every id has to agree.
 # %% tags=["demo"]
+torch.manual_seed(0)
 import inspect
 
 import tiktoken
 
 from reference_impl.tokenization.declaration import load_declaration
-from reference_impl.tokenization.plain import encode
 
 declaration = load_declaration()
 articles = [article[:120] for texts in declaration.values() for article in texts]
