@@ -13,13 +13,12 @@ norms   small decoders, trained on the plays by characters with the norm before,
         with and without warm-up, three seeds each.
 """
 
-import argparse
-import json
 from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from recording import run_parts
 from rich.progress import track
 from torch import Tensor, nn
 
@@ -35,18 +34,6 @@ from reference_impl.text_before_transformers.plays import load_plays
 RESULT = Path(__file__).resolve().parents[1] / "book" / "_data" / "decoder.json"
 COMMAND = ".venv/bin/python benchmarks/record_decoder.py"
 SEEDS = (0, 1, 2)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
-    chosen = parser.parse_args().parts or list(PARTS)
-    torch.set_num_threads(1)
-    result = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-    result["command"] = COMMAND
-    for part in chosen:
-        result[part] = PARTS[part]()
-        RESULT.write_text(json.dumps(result, indent=0) + "\n", encoding="utf-8")
 
 
 # --- the logit lens ------------------------------------------------------------------------------
@@ -224,6 +211,12 @@ def train(place: str, warm_up: int, seed: int, text: Tensor) -> list[float]:
 
 
 PARTS = {"lens": record_lens, "norms": record_norms}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    run_parts(RESULT, COMMAND, __doc__, PARTS)
+
 
 if __name__ == "__main__":
     main()

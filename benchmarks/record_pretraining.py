@@ -6,8 +6,6 @@ writes book/_data/pretraining.json, which the chapter and an exercise read. With
 only those parts are run again: faults spike run bits. One thread, about ten minutes.
 """
 
-import argparse
-import json
 import math
 import os
 import zlib
@@ -19,6 +17,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2500")
 
 import torch
 from hardware import describe
+from recording import run_parts, write
 from rich.progress import track
 from torch import Tensor, nn
 
@@ -334,38 +333,10 @@ PARTS = {"faults": faults, "spike": spike, "run": run, "bits": bits}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
-    names = parser.parse_args().parts or list(PARTS)
     torch.set_num_threads(1)
-    OUT.parent.mkdir(exist_ok=True)
-    for name in names:
-        rows = rounded(PARTS[name]())
-        write({name: rows, "machine": describe(("torch",))})
-
-
-def write(new: dict) -> None:
-    """Put new parts into the file; another command may have written others meanwhile."""
-    content = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
-    content = {"command": COMMAND, **content, **new}
-    rows = ",\n".join(f" {json.dumps(key)}: {one_a_line(content[key])}" for key in content)
-    OUT.write_text("{\n" + rows + "\n}\n", encoding="utf-8")
-
-
-def rounded(value):
-    """Numbers with five significant digits: enough for a figure, and easy to compare."""
-    if isinstance(value, float):
-        return float(f"{value:.5g}")
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    return [rounded(item) for item in value] if isinstance(value, list) else value
-
-
-def one_a_line(value) -> str:
-    """A list of rows, one a line, so that a changed row shows as one changed line."""
-    if not isinstance(value, list):
-        return json.dumps(value)
-    return "[\n" + ",\n".join("  " + json.dumps(row) for row in value) + "\n ]"
+    machine = describe(("torch",))
+    run_parts(OUT, COMMAND, __doc__, PARTS, digits=5)
+    write(OUT, {"machine": machine})
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ writes book/_data/text_before_transformers.json, which the chapter reads. With n
 those parts are run again: ngrams coverage recall tasks depth labels. One thread, about ten minutes.
 """
 
-import argparse
 import gc
-import json
 import math
 import random
 import string
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from recording import run_parts
 from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 from torch import nn
@@ -275,33 +274,9 @@ PARTS = {part.__name__: part for part in (ngrams, coverage, recall, tasks, depth
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
-    names = parser.parse_args().parts or list(PARTS)
     torch.set_num_threads(1)
     gc.disable()  # millions of tuples and no cycles: walking over them would take most of the time
-    content = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
-    content["command"] = COMMAND
-    OUT.parent.mkdir(exist_ok=True)
-    for name in names:
-        content[name] = rounded(PARTS[name]())
-        rows = ",\n".join(f" {json.dumps(key)}: {one_a_line(content[key])}" for key in content)
-        OUT.write_text("{\n" + rows + "\n}\n", encoding="utf-8")
-
-
-def rounded(rows: list[dict]) -> list[dict]:
-    """Numbers with six significant digits: enough for a figure, and easy to compare."""
-    return [
-        {key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in row.items()}
-        for row in rows
-    ]
-
-
-def one_a_line(value) -> str:
-    """A list of rows, one a line, so that a changed row shows as one changed line."""
-    if isinstance(value, str):
-        return json.dumps(value)
-    return "[\n" + ",\n".join("  " + json.dumps(row) for row in value) + "\n ]"
+    run_parts(OUT, COMMAND, __doc__, PARTS)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ writes book/_data/tokenization.json, which the chapter reads. With names behind 
 are run again: premium vocabularies cuts sums letters counting. One thread, a few minutes.
 """
 
-import argparse
-import json
 import math
 import random
 import re
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from recording import run_parts
 from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
@@ -256,34 +255,9 @@ PARTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
-    names = parser.parse_args().parts or list(PARTS)
-    if unknown := set(names) - PARTS.keys():
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # weights that decay towards 0 would slow training tenfold
-    content = json.loads(OUT.read_text("utf-8")) if OUT.exists() else {}
-    content["command"] = COMMAND
-    for name in names:
-        content[name] = rounded(PARTS[name]())
-        rows = ",\n".join(f" {json.dumps(key)}: {one_a_line(content[key])}" for key in content)
-        OUT.write_text("{\n" + rows + "\n}\n", encoding="utf-8")
-
-
-def rounded(rows: list[dict]) -> list[dict]:
-    """Numbers with six significant digits: enough for a figure, and easy to compare."""
-    return [
-        {key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in row.items()}
-        for row in rows
-    ]
-
-
-def one_a_line(value) -> str:
-    """A list of rows, one a line, so that a changed row shows as one changed line."""
-    if isinstance(value, str):
-        return json.dumps(value)
-    return "[\n" + ",\n".join("  " + json.dumps(row) for row in value) + "\n ]"
+    run_parts(OUT, COMMAND, __doc__, PARTS)
 
 
 if __name__ == "__main__":
