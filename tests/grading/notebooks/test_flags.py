@@ -28,6 +28,7 @@ SIGNS = {
     "os.walk('/')": "searches files",
 }
 HARMLESS = [
+    'Decoder = given("reference_impl.decoder.decoder:Decoder")',
     "torch.backends.cudnn.deterministic = True",
     "checks = 1\nassert check == 2\nrecheck = 3",
     "requests = [1]\nrecord = {}\n# an etc. of the glob",
