@@ -20,6 +20,7 @@ REFERENCE = [
     ["pretraining"],
     ["scaling_laws"],
     ["fine_tuning"],
+    ["capstone"],
     ["figures"],
 ]
 GRADING = [

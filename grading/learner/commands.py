@@ -28,6 +28,10 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     _add_folder(sub)
     sub = command("parts", _parts, "the parts of your own model, and which of them you wrote")
     _add_folder(sub)
+    text = "put your parts together to a model in one file, and compare it with the course's"
+    sub = command("assemble", _assemble, text)
+    _add_folder(sub)
+    sub.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     sub = command("solution", _solution, "a worked solution; that you saw it is noted")
     sub.add_argument("exercise", metavar="UNIT/NAME", help="such as attention/causal_mask")
     _add_folder(sub)
@@ -89,6 +93,27 @@ def _parts(arguments: argparse.Namespace) -> int:
     for line in progress.parts(_summary(arguments.folder)):
         print(line)
     return 0
+
+
+def _assemble(arguments: argparse.Namespace) -> int:
+    import json
+
+    from grading.learner import assembling
+    from grading.learner.own_model import write_model
+
+    written = write_model(learners_folder(arguments.folder))
+    for line in assembling.written_lines(written):
+        print(line)
+    print("Comparing it with the course's on SmolLM2-135M-Instruct ...", flush=True)
+    found = assembling.compare_published(written.path)
+    for line in assembling.comparison_lines(found):
+        print(line)
+    if arguments.json:
+        text = json.dumps(assembling.as_json(written, found), indent=1)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    if found.equal:
+        print("Talk to it: `course chat --model mine`")
+    return int(not found.equal)
 
 
 def _summary(place: Path | None):
