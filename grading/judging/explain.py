@@ -252,6 +252,7 @@ FINDERS: tuple[Callable[[View], Told | None], ...] = (
     _lines,
     containers.strange_items,
     _cases,
+    containers.entries,
     containers.collections,
     _proportions,
     _found("booleans", regions.booleans, sentences.place, enough=12),

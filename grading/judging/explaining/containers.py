@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from grading.judging.evidence import Items, Pairs, Plain, Value, plain
+from grading.judging.evidence import Items, Outcome, Pairs, Plain, Value, plain
 from grading.judging.explaining.pairs import View
+from grading.judging.measures import Close
 
 Key = str
+MOST_ENTRIES = 8  # of a dict of named results
 LEAST = 4  # items in the right results of all wrong cases together
 
 SENTENCES: dict[Key, str] = {
@@ -24,6 +26,8 @@ SENTENCES: dict[Key, str] = {
     "too large a one.",
     "more": "Something is counted too often: some keys are too many or have too large a value, and "
     "none has too small a one.",
+    "held less": "Some keys are missing or hold too few items, and none holds one too many.",
+    "held more": "Some keys are too many or hold items too many, and none lacks one.",
     "keys few": "Some keys are missing, and none is too many; some values differ, too.",
     "keys many": "No key is missing, and some are too many; some values differ, too.",
     "items missing": "Some items are missing; those that are there are right.",
@@ -50,6 +54,50 @@ def collections(view: View) -> tuple[str, str] | None:
     condition = "" if len(cases) == len(view.differences) else "On the cases that are wrong: "
     text = SENTENCES[told]
     return "collection", condition + (text[0].lower() + text[1:] if condition else text)
+
+
+def entries(view: View) -> tuple[str, str] | None:
+    """Which entries of a dict of named results are wrong, where all cases have the same names."""
+    cases = [i for i in range(len(view.differences)) if not view.got.cases[i].error]
+    records = {i: (_record(view.at.expected(i)), _record(view.got.cases[i])) for i in cases}
+    names = next((list(want) for want, _ in records.values()), [])
+    if not 2 <= len(names) <= MOST_ENTRIES:
+        return None
+    if any(side.keys() != set(names) for pair in records.values() for side in pair):
+        return None
+    found = {name: [i for i in cases if _differs(view, i, name, *records[i])] for name in names}
+    wrong = [name for name in names if found[name]]
+    if not wrong or len(wrong) == len(names):
+        return None
+    listed = " and ".join(", ".join(f"`{name}`" for name in wrong).rsplit(", ", 1))
+    told = f"Of what comes back only {listed} {'is' if len(wrong) == 1 else 'are'} wrong"
+    pairs = [tuple(side[wrong[0]] for side in records[i]) for i in found[wrong[0]]]
+    return "collection", told + (_inside(pairs) if len(wrong) == 1 else ".")
+
+
+def _differs(view: View, i: int, name: str, want: dict, have: dict) -> bool:
+    """Whether one entry of what came back is wrong on case i."""
+    measure = view.at.measure(i)
+    if not isinstance(measure, Close):
+        return False
+    sides = (Outcome(side[name], None) for side in (want, have))
+    return not measure.alike(view.at.cases[i].inputs, *sides, "")
+
+
+def _inside(pairs: list[tuple[Value, Value]]) -> str:
+    """What holds of the one entry that is wrong, wherever it is."""
+    found = set.intersection(*(set(_relations(*pair)) for pair in pairs)) - {"values"}
+    told = next((SENTENCES[key] for key in SENTENCES if key in found), None)
+    return f": {told[0].lower()}{told[1:]}" if told else "."
+
+
+def _record(outcome: Outcome | None) -> dict[str, Value]:
+    """The entries of a dict whose keys are texts; empty for anything else."""
+    output = outcome.output if outcome else None
+    items = output.items if isinstance(output, Pairs) else ()
+    if not all(isinstance(key, Plain) and isinstance(key.value, str) for key, _ in items):
+        return {}
+    return {key.value: value for key, value in items}
 
 
 def strange_items(view: View) -> tuple[str, str] | None:
@@ -110,6 +158,7 @@ def _of_dicts(want: Pairs, have: Pairs) -> Iterator[Key]:
         if len(lengths[0]) == 1 < len(lengths[1]):
             yield "keys uneven"
     yield from _amounts(wanted, given)
+    yield from _holdings(wanted, given)
     shared = wanted.keys() & given.keys()
     right = all(_name(wanted[key]) == _name(given[key]) for key in shared)
     if wanted.keys() == given.keys():
@@ -133,6 +182,19 @@ def _amounts(wanted: dict[str, Value], given: dict[str, Value]) -> Iterator[Key]
         yield "less"
     if sides[1].keys() >= sides[0].keys() and all(b >= a for a, b in pairs):
         yield "more"
+
+
+def _holdings(wanted: dict[str, Value], given: dict[str, Value]) -> Iterator[Key]:
+    """Keys that hold collections, of which none has an item too many, or none lacks one."""
+    if not all(isinstance(v, Items) for side in (wanted, given) for v in side.values()):
+        return
+    sides = [{k: Counter(map(_name, v.items)) for k, v in s.items()} for s in (wanted, given)]
+    names = sides[0].keys() | sides[1].keys()
+    pairs = [(sides[0].get(name, Counter()), sides[1].get(name, Counter())) for name in names]
+    if sides[1].keys() <= sides[0].keys() and all(b <= a for a, b in pairs):
+        yield "held less"
+    if sides[1].keys() >= sides[0].keys() and all(b >= a for a, b in pairs):
+        yield "held more"
 
 
 def _of_values(wanted: dict[str, Value], given: dict[str, Value]) -> Iterator[Key]:

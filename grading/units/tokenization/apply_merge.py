@@ -50,12 +50,14 @@ def _case(says, words, counts, left, right, name="") -> Case:
     for i, word in enumerate(words):
         for pair in pairwise(word):
             words_with.setdefault(pair, set()).add(i)
+    here = (left.encode(), right.encode())
+    words_with.setdefault(here, set())  # no word may hold the pair any more
     inputs = {
         "words": words,
         "word_counts": counts,
-        "pair_counts": dict(count_pairs(zip(words, counts, strict=True))),
+        "pair_counts": {here: 0, **count_pairs(zip(words, counts, strict=True))},
         "words_with": words_with,
-        "pair": (left.encode(), right.encode()),
+        "pair": here,
     }
     return Case(says, inputs, name=name)
 
@@ -112,6 +114,34 @@ def one_entry_at_a_time(words, word_counts, pair_counts, words_with, pair):
         words[i] = new
     for dead in [key for key, count in pair_counts.items() if count == 0]:
         del pair_counts[dead]
+
+
+def by_neighbours(words, word_counts, pair_counts, words_with, pair):
+    """The neighbours of each merge alone, from left to right."""
+    _around(words, word_counts, pair_counts, words_with, pair, lambda old, new, j: new)
+
+
+def _around(words, word_counts, pair_counts, words_with, pair, on_the_left):
+    joined = pair[0] + pair[1]
+    for i in list(words_with.get(pair, ())):
+        old, new, j = words[i], [], 0
+        while j < len(old):
+            if tuple(old[j : j + 2]) != tuple(pair):
+                new.append(old[j])
+                j += 1
+                continue
+            left, right = on_the_left(old, new, j)[-1:], old[j + 2 : j + 3]
+            for gone in (pair, *pairwise([*left, pair[0]]), *pairwise([pair[1], *right])):
+                pair_counts[gone] -= word_counts[i]
+            for come in pairwise([*left, joined, *right]):
+                pair_counts[come] += word_counts[i]
+            new.append(joined)
+            j += 2
+        for before in pairwise(old):
+            words_with[before].discard(i)
+        words[i] = new
+        for after in pairwise(new):
+            words_with.setdefault(after, set()).add(i)
 
 
 # --- wrong in known ways -----------------------------------------------------------------------
@@ -174,6 +204,11 @@ def overlaps_subtracted(words, word_counts, pair_counts, words_with, pair):
             words_with.setdefault(after, set()).add(i)
 
 
+def taken_for_unmerged(words, word_counts, pair_counts, words_with, pair):
+    """The piece on the left as it was, though it may just have been merged."""
+    _around(words, word_counts, pair_counts, words_with, pair, lambda old, new, j: old[:j])
+
+
 MINUS, PLUS = "pair_counts[before] -= word_counts[i]", "pair_counts[after] += word_counts[i]"
 DISCARD = "words_with[before].discard(i)"
 ADD = "words_with.setdefault(after, set()).add(i)"
@@ -215,6 +250,25 @@ MISCONCEPTIONS = (
         {DISCARD: "pass"},
     ),
     Misconception(
+        "nothing-taken-out",
+        "The words are entered anew under their pairs, but were never taken out under the old "
+        "ones: only the merged pair itself is cleared. Its neighbours are still counted, and pairs "
+        "that stayed count twice.",
+        LINK,
+        {
+            MINUS: "pass",
+            DISCARD: "pass",
+            ADD: f"{ADD}\n    pair_counts[pair], words_with[pair] = 0, set()",
+        },
+    ),
+    Misconception(
+        "index-keeps-neighbours",
+        "The index no longer names words for the merged pair, but still for the pairs beside it "
+        "that the merge has taken apart: take each word out of the sets of all its old pairs.",
+        LINK,
+        {DISCARD: "pass", ADD: f"{ADD}\n    words_with[pair] = set()"},
+    ),
+    Misconception(
         "index-lacks-new-pairs",
         "The index does not name the words of some pairs. A later merge would pass them over: "
         "enter each word under its new pairs.",
@@ -233,6 +287,23 @@ MISCONCEPTIONS = (
         "in common.",
         LINK,
         answer=overlaps_subtracted,
+    ),
+    Misconception(
+        "merges-side-by-side",
+        "Where two merges stand side by side, counts are wrong: the second takes the piece on its "
+        "left for unmerged. Taking all pairs of the word out and entering all anew is safe.",
+        LINK,
+        answer=taken_for_unmerged,
+    ),
+    Misconception(
+        "once-in-a-word",
+        "A pair that stands in a word twice is taken out, or entered, only once. A set forgets how "
+        "often.",
+        LINK,
+        {
+            "for before in pairwise(words[i])": "for before in set(pairwise(words[i]))",
+            "for after in pairwise(words[i])": "for after in set(pairwise(words[i]))",
+        },
     ),
     Misconception(
         "every-word-read",
@@ -300,7 +371,7 @@ EXERCISE = Exercise(
     equivalent={
         "`pair[-1]` for `pair[1]`": "a pair has two halves: its last is its second",
     },
-    alternatives=(by_differences, take_out_put_in, one_entry_at_a_time),
+    alternatives=(by_differences, take_out_put_in, one_entry_at_a_time, by_neighbours),
     depends=("tokenization/merge_pair",),
     properties=(
         Property(

@@ -120,6 +120,12 @@ MISCONCEPTIONS = (
         {LN2: "math.log(10)"},
     ),
     Misconception(
+        "logarithm-of-a-logarithm",
+        "The logarithm is taken of the losses. They are logarithms already: only the unit changes.",
+        LINK,
+        {f"{SUM} / ({LN2} * n_bytes)": "sum(math.log2(x) for x in nats) / n_bytes"},
+    ),
+    Misconception(
         "perplexity",
         "This is an exponential, as for perplexity. Bits per byte is a plain sum of losses, in "
         "bits, over the bytes.",

@@ -130,6 +130,13 @@ MISCONCEPTIONS = (
         {ANSWER: "[list(character.encode()) for character in text]"},
     ),
     Misconception(
+        "how-many-bytes",
+        "These are the numbers of bytes that each character has. Asked for are the bytes "
+        "themselves.",
+        LINK,
+        {ANSWER: "[len(character.encode()) for character in text]"},
+    ),
+    Misconception(
         "each-byte-once",
         "A byte that comes again is missing, or the order is lost. The list has one number for "
         "every byte, in the order of the text.",

@@ -52,7 +52,10 @@ def _draw(rng: np.random.Generator) -> Question:
         "premium-everywhere": high * english * new,
         "premium-on-the-wrong-share": high * english * (share + (1 - share) * new),
         "english-left-out": high * english * share * new,
+        "english-counted-twice": high * english * (1 + share * new),
         "words-as-tokens": cost(high, new) / per_word,
+        "divided-by-the-tokens-of-a-word": cost(high, new) / per_word**2,
+        "not-in-millions": cost(high, new) * 1e6,
         "divided-by-the-premium": high * english * ((1 - share) + share / new),
     }
     return Question(shown=shown, right=cost(high, new), wrong=wrong)
@@ -91,6 +94,23 @@ MISCONCEPTIONS = (
     Misconception(
         "english-left-out",
         "Here only the texts in the other language are paid for. The English ones cost too.",
+        LINK,
+    ),
+    Misconception(
+        "english-counted-twice",
+        "Here the texts in the other language are paid for twice, as English ones too. Only the "
+        "rest of the texts is English.",
+        LINK,
+    ),
+    Misconception(
+        "divided-by-the-tokens-of-a-word",
+        "The words were divided by the tokens that a word takes. A word takes more than one token: "
+        "multiply.",
+        LINK,
+    ),
+    Misconception(
+        "not-in-millions",
+        "The prices are for a million tokens, and here for one.",
         LINK,
     ),
     Misconception(

@@ -102,6 +102,12 @@ def across_words(words):
     return counts
 
 
+def all_in_one_row(words):
+    """Every word as often as it occurs, one behind the other."""
+    row = [piece for pieces_, count in words for _ in range(count) for piece in pieces_]
+    return Counter(zip(row, row[1:], strict=False))
+
+
 def any_distance(words):
     """All pairs of pieces of a word."""
     counts = Counter()
@@ -161,6 +167,13 @@ MISCONCEPTIONS = (
         "no order here, and merges never cross their edge.",
         "tokenization-words",
         answer=across_words,
+    ),
+    Misconception(
+        "all-words-in-one-row",
+        "The words are written one behind the other, each as often as it occurs, and pairs across "
+        "their edges are counted too. A pair lies within one word.",
+        "tokenization-words",
+        answer=all_in_one_row,
     ),
     Misconception(
         "order-lost",

@@ -101,6 +101,13 @@ MISCONCEPTIONS = (
         {FOUND: f"[word.strip() for word in {FOUND}]"},
     ),
     Misconception(
+        "what-stands-between",
+        "The text is split at the matches, so that what stands between the words is counted. The "
+        "words are the matches themselves.",
+        LINK,
+        {FOUND: "regex.split(pattern, ordinary)"},
+    ),
+    Misconception(
         "small-letters",
         "Words in capital letters are counted as small ones. For a tokenizer they are other words: "
         "other bytes.",

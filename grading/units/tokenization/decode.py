@@ -19,7 +19,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     joined = list(
         dict.fromkeys([a + b"q", b" " + b + b"w", "é".encode(), b"\xa4\xa8x", b" \xe0\xa4"])
     )
-    ranks = ranks_of(byte, joined, start=int(rng.integers(0, 2)) * 11)
+    ranks = ranks_of(byte, joined, start=int(rng.integers(1, 12)))
     draw = _Draw(ranks, {END: max(ranks.values()) + 3, "<|été|>": max(ranks.values()) + 5})
     return [
         draw("one token", [joined[0]]),
@@ -107,6 +107,14 @@ def with_a_table(ids, ranks, special_tokens):
 # --- wrong in known ways -----------------------------------------------------------------------
 
 
+def by_place(ids, ranks, special_tokens):
+    """Ids as places in a list of all tokens."""
+    tokens = [*ranks, *(token.encode() for token in special_tokens)]
+    if any(not 0 <= token_id < len(tokens) for token_id in ids):
+        raise ValueError("no such place")
+    return b"".join(tokens[token_id] for token_id in ids).decode(errors="replace")
+
+
 RAISE = "if unknown:"
 JOIN = 'b"".join(bytes_of[token_id] for token_id in ids)'
 REPLACE = 'data.decode("utf-8", errors="replace")'
@@ -168,6 +176,13 @@ MISCONCEPTIONS = (
         "A special token is refused as if its id were unknown. It is in the other table.",
         SPECIAL,
         {"bytes_of[token_id] = token.encode": "bytes_of[-2 - token_id] = token.encode"},
+    ),
+    Misconception(
+        "ids-as-places",
+        "The ids are taken for places in a list of the tokens. A table may begin at another number "
+        "than 0 and have gaps, mostly before the special tokens: turn the tables round.",
+        LINK,
+        answer=by_place,
     ),
     Misconception(
         "unknown-ids-left-out",

@@ -230,6 +230,20 @@ MISCONCEPTIONS = (
         {WORD: f"sorted(set({WORD}))"},
     ),
     Misconception(
+        "repeated-words-left-out",
+        "A word that comes again is left out. Every word of the text has its ids, as often as it "
+        "stands there: a count of words is no text.",
+        LINK,
+        {WORD: f"dict.fromkeys({WORD})"},
+    ),
+    Misconception(
+        "words-looked-up-whole",
+        "Each word is looked up in the table as a whole, and most words are no token. Hand it to "
+        "`encode_word`, which merges its bytes.",
+        LINK,
+        {ADD: 'ids.append(ranks[word.encode("utf-8")])'},
+    ),
+    Misconception(
         "text-again-for-each-word",
         "The whole text is encoded once for each of its words. What goes to `encode_word` is the "
         "word.",

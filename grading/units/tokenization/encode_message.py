@@ -92,6 +92,13 @@ def _other_text(role_and_content: str) -> dict[str, str]:
     return {TEXT: f"encode({role_and_content}, ranks, pattern, {{}})"}
 
 
+def deleted_from_the_content(role, content, ranks, pattern, special_tokens):
+    """Everything special is cut out of the content, and the whole read as if it were safe."""
+    for token in special_tokens:
+        content = content.replace(token, "")
+    return encode(f"{START}{role}\n{content}{END}\n", ranks, pattern, special_tokens)
+
+
 MISCONCEPTIONS = (
     Misconception(
         "injected",
@@ -132,6 +139,13 @@ MISCONCEPTIONS = (
         _other_text('f"{role}\\n{content}".replace("<|im_start|>", "").replace("<|im_end|>", "")'),
     ),
     Misconception(
+        "special-tokens-deleted",
+        "Special tokens are deleted from the content. That changes what was written: a question "
+        "about such a token arrives without it. As ordinary text it does no harm.",
+        LINK,
+        answer=deleted_from_the_content,
+    ),
+    Misconception(
         "only-the-two-marks-disarmed",
         "The two marks in the content are harmless, but another special token in it still counts. "
         "Nothing inside the frame is special.",
@@ -159,6 +173,16 @@ MISCONCEPTIONS = (
         "was trained with.",
         LINK,
         {", *line_break]": "]"},
+    ),
+    Misconception(
+        "line-break-inside",
+        "The last line break stands before the closing mark. It belongs behind it: the content "
+        "ends where the mark stands.",
+        LINK,
+        {
+            TEXT: 'encode(f"{role}\\n{content}\\n", ranks, pattern, {})',
+            ", *line_break]": "]",
+        },
     ),
     Misconception(
         "end-missing",

@@ -51,6 +51,7 @@ def _by_hand(rng) -> list[Case]:
         drawn("the same word, the two ranks exchanged", "abc", "ab bc abc"),
         drawn("a later pair of lower rank that ends the merging", "abcd", "bc ab cd"),
         drawn("a long token that merges by rank never reach", "abcde", "bc abc de ab cd abcd"),
+        drawn("a word that is a token, but that no merges make", "abcd", "bc ab cd abcd"),
         drawn("pairs of one rank that overlap", "aaa", "aa", "overlap"),
         drawn("seven equal letters", "aaaaaaa", "aa aaaa"),
         drawn("a merge that makes a pair of lower rank", "abcab", "cab ab abc"),
@@ -200,6 +201,13 @@ def _merging(word, ranks, replace):
         parts = replace(parts, i, parts[i] + parts[i + 1])
 
 
+def whole_word(word, ranks):
+    """The whole word first."""
+    if word in ranks:
+        return [ranks[word]]
+    return by_recursion(word, ranks)
+
+
 def right_half_lost(word, ranks):
     """Only the left piece is left."""
     return _merging(word, ranks, lambda p, i, new: [*p[: i + 1], *p[i + 2 :]])
@@ -245,6 +253,13 @@ MISCONCEPTIONS = (
         "first.",
         LINK,
         {MIN: "max(found)"},
+    ),
+    Misconception(
+        "whole-word-at-once",
+        "A word that is a token as a whole is taken at once, though no merges lead to it. In most "
+        "learned tables that is only a faster way to the same id; here the merges alone decide.",
+        LINK,
+        answer=whole_word,
     ),
     Misconception(
         "rightmost-first",

@@ -101,6 +101,17 @@ def again_and_again(pieces, pair, merged):
     return copy
 
 
+def overlapping(pieces, pair, merged):
+    """A loop over all places: what was the right half of a merge begins another one."""
+    result = []
+    for i, piece in enumerate(pieces):
+        if tuple(pieces[i : i + 2]) == tuple(pair):
+            result.append(merged)
+        elif i == 0 or (pieces[i - 1], piece) != tuple(pair):
+            result.append(piece)
+    return result
+
+
 def in_place(pieces, pair, merged):
     """The caller's own list."""
     i = 0
@@ -135,6 +146,20 @@ MISCONCEPTIONS = (
         "takes up two pieces: go on behind both.",
         LINK,
         {TWO: "i += 1"},
+    ),
+    Misconception(
+        "overlapping-pairs",
+        "Pairs that overlap are all merged, so that aaa becomes aa, aa. The right half of a merge "
+        "is used up: it begins no other one.",
+        LINK,
+        answer=overlapping,
+    ),
+    Misconception(
+        "merged-not-used",
+        "The two halves are joined or added, and `merged` is not used. Where the pieces are ids, "
+        "the sum of two ids is the id of another token.",
+        LINK,
+        {"result.append(merged)": "result.append(pair[0] + pair[1])"},
     ),
     Misconception(
         "one-piece-lost",

@@ -153,6 +153,13 @@ MISCONCEPTIONS = (
         {SPLIT: f"[part for part in {SPLIT} if part]"},
     ),
     Misconception(
+        "empty-pattern",
+        "Without special tokens the pattern is empty, and an empty pattern fits everywhere: the "
+        "text is cut to bits. Nothing is to be cut then.",
+        LINK,
+        {"if not longest_first:": "if False:"},
+    ),
+    Misconception(
         "first-one-only",
         "The text is cut once and no more. Every special token in it is cut out.",
         LINK,

@@ -19,6 +19,7 @@ END, START = "<|end|>", "<|start|>"
 def cases(rng: np.random.Generator) -> list[Case]:
     """Ties, runs, word frequency, other scripts, sizes, special tokens; nothing to learn."""
     tie, more, prefix = fresh_letters(rng, "ab cd ef", "ab bc bc abc", "aab ab aab")
+    [start] = fresh_letters(rng, "abc abc az az ab")
     run, often = fresh_letters(rng, "aaaa aaa", "ab ab ab ab cdcdcd")
     text = random_text(rng, 60)
     small, two = random_text(rng, 17), random_text(rng, 17, "ab")
@@ -26,6 +27,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("pairs that occur equally often", tie, 2, name="tie"),
         _case("a tie in which the left pieces are the same", *_same_left(rng)),
         _case("a tie between a short piece and a longer one", prefix, 4),
+        _case("a tie of which one left piece begins the other", start, 2, r"\p{L}+"),
         _case("words of which some come twice", more, 3),
         _case("runs of one letter", run, 5),
         _case("a frequent word and a word that repeats a pair", often, 1),
@@ -181,8 +183,15 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "joined-bytes-of-a-tie",
-        "Ties are decided by the joined bytes, or by the length. Compare the pairs as they are: "
-        "the left piece first, then the right one.",
+        "Ties are decided by the joined bytes. Compare the pairs as they are: the left piece "
+        "first, then the right one. (ab, c) is greater than (a, z), though abc is less than az.",
+        LINK,
+        {KEY: "key=lambda pair: (counts[pair], pair[0] + pair[1])"},
+    ),
+    Misconception(
+        "longest-of-a-tie",
+        "Ties are decided by the length. Compare the pairs as they are: the left piece first, then "
+        "the right one.",
         LINK,
         {KEY: "key=lambda pair: (counts[pair], len(pair[0] + pair[1]), pair)"},
     ),
@@ -219,6 +228,20 @@ MISCONCEPTIONS = (
         "counts them.",
         "tokenization-special",
         {MORE: "len(merges) < vocab_size - 256"},
+    ),
+    Misconception(
+        "special-tokens-take-no-room",
+        "The special tokens take up no room here, neither among the merges nor where a vocabulary "
+        "is too small. They have ids as well, and vocab_size counts them.",
+        "tokenization-special",
+        {MORE: "len(merges) < vocab_size - 256", CHECK: "if vocab_size < 256:"},
+    ),
+    Misconception(
+        "goes-on-without-pairs",
+        "Training goes on where no pair is left. Then there is nothing to choose from: give back "
+        "the merges so far.",
+        LINK,
+        {"if not counts:": "if False:"},
     ),
     Misconception(
         "one-merge-too-many",

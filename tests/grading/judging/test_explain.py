@@ -238,6 +238,8 @@ def test_a_key_that_holds_something_strange_is_told():
         ({"a": 2, "b": 2}, {"a": 1}, "less"),
         ({(1, 2): 1}, {(1,): 1}, "keys shorter"),
         ({(1, 2): 1}, {(1,): 1, (1, 2, 3): 1}, "keys uneven"),
+        ({"a": {1, 2}, "b": {3}}, {"a": {1}, "b": {3}}, "held less"),
+        ({"a": {1, 2}}, {"a": {1, 2}, "b": {3}}, "held more"),
         (["a", "b", "b"], ["a", "b"], "items missing"),
         (["a", "b"], ["a", "b", "b"], "items repeated"),
         (["a", "b"], ["a", "c", "b"], "items extra"),
@@ -248,3 +250,31 @@ def test_what_holds_of_collections(want, have, key):
     assert key in found
     other = list(containers._relations(*(value_of(encode(x, [999])) for x in (want, {"z": 9}))))
     assert key not in other
+
+
+MERGE = "tokenization/apply_merge"
+
+
+def spoilt(change):
+    """The right step, and then a fault in the books."""
+    answer = right(MERGE)
+
+    def step(words, word_counts, pair_counts, words_with, pair):
+        answer(words, word_counts, pair_counts, words_with, pair)
+        change(pair_counts, words_with)
+
+    return step
+
+
+def test_the_wrong_entry_of_named_results_is_told():
+    """The right ones are not, though their sets and dicts may come in another order."""
+    found = said_of(MERGE, spoilt(lambda counts, holders: holders.update({(b"?", b"!"): {0}})))
+    assert found.message.startswith("Of what comes back only `words with` is wrong: ")
+    assert "keys too many" in found.message
+
+    def both(counts, holders):
+        counts[b"?", b"!"] = 5
+        holders[b"?", b"!"] = {0}
+
+    told = "Of what comes back only `pair counts` and `words with` are wrong."
+    assert said_of(MERGE, spoilt(both)).message == told
