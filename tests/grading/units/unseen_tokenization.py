@@ -923,8 +923,8 @@ def apply_merge(words, word_counts, pair_counts, words_with, pair):
     pair_counts[pair] = 0
     words_with[pair] = set()
 """,
-        "never takes a word out of the sets of the pairs beside a merge, and enters it under a pair "
-        "that the next merge takes apart again",
+        "never takes a word out of the sets of the pairs beside a merge, and enters it under pairs "
+        "that the next merge takes apart",
     ),
     # --- cheaper_offer ---------------------------------------------------------------------------
     (
