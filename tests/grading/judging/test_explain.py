@@ -7,6 +7,7 @@ import torch
 from grading.course.unit import load_exercise, load_unit, unit_slugs
 from grading.judging.evidence import value_of
 from grading.judging.explaining import containers
+from grading.judging.explaining.pairs import View
 from grading.judging.judge import judge
 from grading.judging.trial import trial
 from grading.kernel import encode
@@ -266,15 +267,22 @@ def spoilt(change):
     return step
 
 
+def entries_told(change):
+    """What `entries` says; the whole judge would look for two mistakes at once beside it."""
+    at = trial(load_exercise(MERGE), 1)
+    got = at.parsed(spoilt(change))
+    return containers.entries(View(at, got, at.differences(got)))[1]
+
+
 def test_the_wrong_entry_of_named_results_is_told():
     """The right ones are not, though their sets and dicts may come in another order."""
-    found = said_of(MERGE, spoilt(lambda counts, holders: holders.update({(b"?", b"!"): {0}})))
-    assert found.message.startswith("Of what comes back only `words with` is wrong: ")
-    assert "keys too many" in found.message
+    found = entries_told(lambda counts, holders: holders.update({(b"?", b"!"): {0}}))
+    assert found.startswith("Of what comes back only `words with` is wrong: ")
+    assert "keys too many" in found
 
     def both(counts, holders):
         counts[b"?", b"!"] = 5
         holders[b"?", b"!"] = {0}
 
     told = "Of what comes back only `pair counts` and `words with` are wrong."
-    assert said_of(MERGE, spoilt(both)).message == told
+    assert entries_told(both) == told
