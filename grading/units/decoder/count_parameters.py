@@ -215,6 +215,39 @@ MISCONCEPTIONS = (
         {ATTENTION: f"n_layers * (q_width + 2 * kv_width + d_model) + {ATTENTION}"},
     ),
     Misconception(
+        "feed-forward-biases-counted",
+        "The feed-forward's matrices are counted with biases. Modern decoders have none.",
+        LINK,
+        {FEED: f"n_layers * (2 * d_ff + d_model) + {FEED}"},
+    ),
+    Misconception(
+        "head-dim-recomputed",
+        "head_dim is taken to be d_model / n_heads. It is given, and need not be that.",
+        LINK,
+        {
+            ATTENTION: "n_layers * 2 * d_model * (n_heads + n_kv_heads) * (d_model // n_heads)",
+        },
+    ),
+    Misconception(
+        "norms-of-one-layer",
+        "The norms are counted for one layer and the end. Every layer has two of its own.",
+        LINK,
+        {NORMS: "3 * d_model"},
+    ),
+    Misconception(
+        "tied-table-shown",
+        'The total is right, but "output" is not 0 where the embeddings are tied: the table is '
+        'counted as "embedding" already.',
+        "decoder-tied",
+        {OUTPUT: "table", TOTAL: "sum(counts.values()) - (table if tied_embeddings else 0)"},
+    ),
+    Misconception(
+        "total-without-the-output",
+        "The total leaves out a table of the output layer's own.",
+        "decoder-tied",
+        {TOTAL: 'sum(counts.values()) - counts["output"]'},
+    ),
+    Misconception(
         "total-without-the-embedding",
         "The total leaves out the embedding table. Some papers count that way; here it is in.",
         LINK,

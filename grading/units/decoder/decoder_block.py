@@ -314,6 +314,20 @@ MISCONCEPTIONS = (
         {K: K.replace("n_kv_heads", "n_heads"), V: V.replace("n_kv_heads", "n_heads")},
     ),
     Misconception(
+        "keys-repeated-for-attend",
+        "Keys and values are repeated for every query head before `attend`. It takes them with "
+        "n_kv_heads; to share them among the queries is its business.",
+        LINK,
+        {name: f"{name}.repeat_interleave(n_heads // n_kv_heads, dim=1)" for name in (K, V)},
+    ),
+    Misconception(
+        "queries-scaled",
+        "The queries are divided by the root of head_dim before `attend`, which does that itself: "
+        "the scores are scaled twice.",
+        LINK,
+        {Q: f"{Q} / (len(weights['q_proj']) // n_heads) ** 0.5"},
+    ),
+    Misconception(
         "split-without-transpose",
         "Queries, keys and values are reshaped straight into heads, so a head gets whole tokens "
         "instead of its slice of every token: `split_heads` swaps seq and heads as well.",
@@ -350,6 +364,18 @@ MISCONCEPTIONS = (
             NORM_1: NORM_1.replace(", norm_eps", ""),
             NORM_2: NORM_2.replace(", norm_eps", ""),
         },
+    ),
+    Misconception(
+        "attention-eps-not-passed-on",
+        "norm_eps does not reach the norm before attention, which uses its default.",
+        "decoder-rms-norm",
+        {NORM_1: NORM_1.replace(", norm_eps", "")},
+    ),
+    Misconception(
+        "feed-forward-eps-not-passed-on",
+        "norm_eps does not reach the norm before the feed-forward, which uses its default.",
+        "decoder-rms-norm",
+        {NORM_2: NORM_2.replace(", norm_eps", "")},
     ),
     Misconception(
         "stream-changed",

@@ -99,6 +99,16 @@ MISCONCEPTIONS = (
         {LOOP: "for block in blocks:\n        x = rms_norm(block(x), final_norm, norm_eps)"},
     ),
     Misconception(
+        "norm-in-the-loop-alone",
+        "`final_norm` stands in the loop: it is applied after every block, and not at all where "
+        "there are no blocks. It comes once, behind the loop.",
+        "decoder-pre-norm",
+        {
+            LOOP: "for block in blocks:\n        x = rms_norm(block(x), final_norm, norm_eps)",
+            OUT: "x @ token_embedding.T",
+        },
+    ),
+    Misconception(
         "norm-before-the-blocks",
         "`final_norm` is applied before the first block as well. It comes once, after the last.",
         "decoder-pre-norm",

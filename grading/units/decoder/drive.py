@@ -18,17 +18,29 @@ def block(
     **norm_eps: float,
 ) -> Any:
     """The learner's block with one of the attentions below; norm_eps may be left out."""
-    return answer(x, weights, ATTENTIONS[attention], n_heads, n_kv_heads, *norm_eps.values())
+    attend = _looking(ATTENTIONS[attention], q=n_heads, k=n_kv_heads, v=n_kv_heads)
+    return answer(x, weights, attend, n_heads, n_kv_heads, *norm_eps.values())
+
+
+def _looking(attend: Callable[..., Tensor], **wanted: int) -> Callable[..., Tensor]:
+    """The attention, after a look at the axes and heads of what comes in."""
+
+    def looking(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        for (name, heads), came in zip(wanted.items(), (q, k, v), strict=True):
+            if came.dim() != 4:
+                raise ValueError(
+                    f"attend got {name} of shape {tuple(came.shape)}; it takes four axes, "
+                    "batch heads seq head_dim"
+                )
+            if came.shape[1] != heads:
+                raise ValueError(f"attend got {name} with {came.shape[1]} heads, not {heads}")
+        return attend(q, k, v)
+
+    return looking
 
 
 def _shared(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values for every query head, after a look at what came in."""
-    for name, heads in (("q", q), ("k", k), ("v", v)):
-        if heads.dim() != 4:
-            raise ValueError(
-                f"attend got {name} of shape {tuple(heads.shape)}; it takes four axes, "
-                "batch heads seq head_dim"
-            )
+    """Keys and values for every query head."""
     copies = q.shape[1] // k.shape[1]
     return k.repeat_interleave(copies, dim=1), v.repeat_interleave(copies, dim=1)
 

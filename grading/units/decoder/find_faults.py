@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -47,7 +48,12 @@ def draw(rng: np.random.Generator) -> Question:
     by_letter = {letter: found[name] for name, letter in letters.items()}
     faults = {str(i + 1): text for i, text in enumerate(FAULTS.values())}
     shown = {"faults": faults, "logits": dict(sorted(by_letter.items()))}
-    return Question(shown, "".join(letters.values()), _wrong(list(letters.values())))
+    right = list(letters.values())
+    wrong = {**_wrong(right), **_extremes(shown["logits"])}
+    read_as_letters = _backwards(right, "ABCDEF")
+    known = read_as_letters in ("".join(right), *wrong.values())
+    also = {} if known else {"numbers-of-the-faults": [read_as_letters]}
+    return Question(shown, "".join(right), wrong, also)
 
 
 # --- experiments ------------------------------------------------------------------------------
@@ -150,12 +156,41 @@ def _exchanged(letters: list[str], i: int, j: int) -> str:
 
 def _wrong(letters: list[str]) -> dict[str, str]:
     order = list(FAULTS)
-    swaps = {name: tuple(order.index(fault) for fault in pair) for name, pair in SWAPS.items()}
+    swaps = {name: tuple(order.index(fault) for fault in pair) for name, pair in ALL_SWAPS.items()}
     wrong = {name: _exchanged(letters, i, j) for name, (i, j) in swaps.items()}
-    inverse = "".join(str(letters.index(letter) + 1) for letter in "ABCDEF")
+    inverse = _backwards(letters, "123456")
     return {**wrong, "numbers-of-the-faults": inverse, "order-reversed": "".join(letters[::-1])}
 
 
+def _backwards(letters: list[str], names: str) -> str:
+    """The name of its fault for each decoder from A to F."""
+    return "".join(names[letters.index(letter)] for letter in "ABCDEF")
+
+
+def _extremes(logits: dict[str, dict[str, np.ndarray]]) -> dict[str, str]:
+    """The decoder whose logits move most in each experiment, and the one whose move least."""
+
+    def moved(letter: str, change: str) -> float:
+        return np.abs(logits[letter][change] - logits[letter]["nothing"]).max()
+
+    return {
+        name: "".join(
+            extreme(logits, key=lambda a, c=change: moved(a, c)) for change in CHANGES[1:]
+        )
+        for name, extreme in (("moves-most", max), ("moves-least", min))
+    }
+
+
+SIGNS = {
+    "no-mask": "Without a mask *earlier* positions answer to a later token.",
+    "no-residual": "Where nothing is added to the input, blocks that write nothing leave 0.",
+    "swapped": "What the gate's matrix gives passes through the SiLU, so that there a factor of 2 "
+    "is not undone by 1/2 at the end.",
+    "shared": "Where layer 0 stands in for layer 1, new weights in layer 1 change nothing.",
+    "no-final-norm": "Where the final norm is missing, its weight changes nothing.",
+    "untied": "Where the output layer has a table of its own, the embedding of a token that is not "
+    "in the text changes nothing.",
+}
 SWAPS = {
     "mask-and-residual": ("no-mask", "no-residual"),
     "mask-and-shared": ("no-mask", "shared"),
@@ -166,6 +201,19 @@ SWAPS = {
     "final-norm-and-untied": ("no-final-norm", "untied"),
     "shared-and-untied": ("shared", "untied"),
 }
+OTHER_SWAPS = {
+    f"{one}-and-{other}": (one, other)
+    for one, other in combinations(FAULTS, 2)
+    if (one, other) not in SWAPS.values()
+}
+ALL_SWAPS = SWAPS | OTHER_SWAPS
+
+
+def _of_a_swap(name: str, one: str, other: str) -> Misconception:
+    first, second = (list(FAULTS).index(fault) + 1 for fault in (one, other))
+    message = f"Faults {first} and {second} have changed places. {SIGNS[one]} {SIGNS[other]}"
+    return Misconception(name, message, LINK)
+
 
 MISCONCEPTIONS = [
     Misconception(
@@ -216,9 +264,22 @@ MISCONCEPTIONS = [
         "when layer 1 changes, the other when a row of the table does.",
         LINK,
     ),
+    *(_of_a_swap(name, *pair) for name, pair in OTHER_SWAPS.items()),
+    Misconception(
+        "moves-most",
+        "For each experiment this is the decoder whose logits move most. Ask first what a sound "
+        "one would do: where it moves, the fault shows in a decoder that does not.",
+        LINK,
+    ),
+    Misconception(
+        "moves-least",
+        "For each experiment this is the decoder whose logits move least. Ask first what a sound "
+        "one would do: where it stays as it is, the fault shows in a decoder that moves.",
+        LINK,
+    ),
     Misconception(
         "numbers-of-the-faults",
-        "These are the numbers of the faults of decoders A to F. Wanted are the letters of the "
+        "These are the faults of decoders A to F, in this order. Wanted are the letters of the "
         "decoders that have faults 1 to 6.",
         LINK,
     ),

@@ -1,5 +1,8 @@
 """decoder/gpt2_size: the size of a GPT-2, to the last digit."""
 
+from collections import Counter
+from itertools import combinations
+
 import numpy as np
 
 from grading.course.exercise import Misconception, Question, decision
@@ -20,7 +23,8 @@ def draw(rng: np.random.Generator) -> Question:
     )
     fields = "vocab_size context_length d_model n_layers n_heads d_ff".split()
     shown = {name: getattr(config, name) for name in fields}
-    return Question(shown, gpt2_parameters(config), _wrong(config))
+    wrong = _wrong(config)
+    return Question(shown, gpt2_parameters(config), wrong, _two_at_once(config, wrong))
 
 
 def gpt2_parameters(config: GPT2Config) -> int:
@@ -49,6 +53,10 @@ def _wrong(c: GPT2Config) -> dict[str, int]:
     return {
         "no-biases-at-all": right - matrix_biases - parts["norm_biases"] - c.d_model,
         "matrices-without-biases": right - matrix_biases,
+        "one-bias-of-d-model-a-layer-missing": right - c.n_layers * c.d_model,
+        "two-widths-a-layer-missing": right - c.n_layers * 2 * c.d_model,
+        "three-widths-a-layer-missing": right - c.n_layers * 3 * c.d_model,
+        "final-norm-without-bias": right - c.d_model,
         "attention-without-biases": right - parts["attention_biases"],
         "feed-forward-without-biases": right - parts["feed_forward_biases"],
         "norms-without-biases": right - parts["norm_biases"] - c.d_model,
@@ -60,6 +68,22 @@ def _wrong(c: GPT2Config) -> dict[str, int]:
         "like-smollm2": _as_a_modern_decoder(c),
         "embeddings-left-out": right - parts["table"] - parts["positions"],
     }
+
+
+def _two_at_once(c: GPT2Config, wrong: dict[str, int]) -> dict[str, list[int]]:
+    """For a miscount, what it gives together with a later one, where nothing else gives that."""
+    right = gpt2_parameters(c)
+    whole = ("no-biases-at-all", "like-smollm2")  # these say all that is miscounted
+    names = [name for name in wrong if name not in whole]
+    pairs = {
+        (one, other): wrong[one] + wrong[other] - right for one, other in combinations(names, 2)
+    }
+    counts = Counter([right, *wrong.values(), *pairs.values()])
+    also: dict[str, list[int]] = {}
+    for (one, _), count in pairs.items():
+        if counts[count] == 1:
+            also.setdefault(one, []).append(count)
+    return also
 
 
 def _as_a_modern_decoder(c: GPT2Config) -> int:
@@ -74,8 +98,15 @@ MESSAGES = {
     "block, and one in every norm.",
     "matrices-without-biases": "The matrices are counted without their biases: one number for each "
     "output, in attention and in the feed-forward.",
-    "attention-without-biases": "The four matrices of attention are counted without biases; each "
-    "has d_model of them.",
+    "one-bias-of-d-model-a-layer-missing": "A layer has d_model more: a matrix that gives back the "
+    "width of the stream, in attention or in the feed-forward, is counted without its bias.",
+    "two-widths-a-layer-missing": "A layer has 2 * d_model more: that is a norm, of which each "
+    "layer has two, or the biases of two of the four matrices of attention.",
+    "three-widths-a-layer-missing": "A layer has 3 * d_model more: the biases of queries, keys and "
+    "values have d_model each, and that of the matrix that goes up has d_ff.",
+    "final-norm-without-bias": "The norm after the last layer has a bias as well.",
+    "attention-without-biases": "A layer has 4 * d_model more: each of attention's four matrices "
+    "has d_model biases, and the feed-forward's matrix that goes up has d_ff.",
     "feed-forward-without-biases": "The feed-forward is counted without biases: d_ff of them for "
     "the matrix that goes up, d_model for the one that goes down.",
     "norms-without-biases": "The norms are counted without biases. GPT-2 has LayerNorm: a weight "

@@ -5,6 +5,7 @@ import torch
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.decoder.draw import norm_weight, normal
+from grading.units.decoder.half_precision import HalfPrecision
 
 LINK = "decoder-norm"
 AXES = "batch seq d_model"
@@ -32,6 +33,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("vectors of one feature", normal(rng, 3, 1), *_pair(rng, 1), axes="seq d_model"),
         _case("vectors of two features", normal(rng, 3, 2), *_pair(rng, 2), axes="seq d_model"),
         _case("vectors whose numbers are all alike", 0 * x + 2, weight, bias),
+        _half("float16, 700 times as large", 700 * x, weight, bias),
     ]
 
 
@@ -47,11 +49,18 @@ def _default_eps(says, x, weight, bias) -> Case:
     return Case(says, {"x": x, "weight": weight, "bias": bias}, axes=AXES)
 
 
+def _half(says, x, weight, bias) -> Case:
+    inputs = {"x": x, "weight": weight, "bias": bias}
+    inputs = {name: array.astype(np.float16) for name, array in inputs.items()}
+    return Case(says, inputs, axes=AXES, compare=HalfPrecision())
+
+
 # --- right in other ways ---------------------------------------------------------------------
 
 
 def with_var_mean(x, weight, bias, norm_eps=1e-5):
     """torch's own variance, told to divide by d_model; rsqrt."""
+    x = x.float()
     variance, mean = torch.var_mean(x, dim=-1, correction=0, keepdim=True)
     return weight * (x - mean) * torch.rsqrt(variance + norm_eps) + bias
 
@@ -68,7 +77,7 @@ def in_double_precision(x, weight, bias, norm_eps=1e-5):
 def vector_by_vector(x, weight, bias, norm_eps=1e-5):
     """A loop over all vectors, in NumPy."""
     rows = []
-    for row in x.numpy().reshape(-1, x.shape[-1]):
+    for row in x.float().numpy().reshape(-1, x.shape[-1]):
         spread = np.sqrt(row.var() + norm_eps)
         rows.append((row - row.mean()) / spread * weight.numpy() + bias.numpy())
     return torch.tensor(np.array(rows), dtype=x.dtype).reshape(x.shape)
@@ -76,6 +85,7 @@ def vector_by_vector(x, weight, bias, norm_eps=1e-5):
 
 # --- wrong in known ways -----------------------------------------------------------------------
 
+WIDE = "wide = x.to(torch.promote_types(x.dtype, torch.float32))"
 CENTRED = "wide - wide.mean(dim=-1, keepdim=True)"
 VARIANCE = "centred.pow(2).mean(dim=-1, keepdim=True)"
 ROOT = "torch.sqrt(variance + norm_eps)"
@@ -102,6 +112,20 @@ MISCONCEPTIONS = (
         "otherwise. Here it is the mean of the squares: divide by d_model.",
         LINK,
         {VARIANCE: "centred.pow(2).sum(dim=-1, keepdim=True) / (x.shape[-1] - 1)"},
+    ),
+    Misconception(
+        "variance-measured-from-0",
+        "The mean is taken off what is divided, and not off what is squared: the variance is the "
+        "mean square of the distances from the mean.",
+        LINK,
+        {VARIANCE: VARIANCE.replace("centred", "wide")},
+    ),
+    Misconception(
+        "computed-in-half-precision",
+        "In half precision the result is wrong: the square of 256 is already infinite there. Make "
+        "x float32 first (`x.float()`), and square that.",
+        LINK,
+        {WIDE: "wide = x"},
     ),
     Misconception(
         "eps-outside-the-root",
@@ -180,6 +204,17 @@ MISCONCEPTIONS = (
         {
             CENTRED: "wide - wide.mean(dim=tuple(range(-min(2, x.dim()), 0)), keepdim=True)",
             VARIANCE: VARIANCE.replace("-1", "tuple(range(-min(2, x.dim()), 0))"),
+        },
+    ),
+    Misconception(
+        "all-but-the-first-axis",
+        "One mean and one variance are taken over all axes but the first: with a batch, those of "
+        "a whole text. Each vector is normalised by itself, over the last axis only.",
+        LINK,
+        {
+            CENTRED: "wide - wide.mean(dim=tuple(range(min(1, x.dim() - 1), x.dim())), "
+            "keepdim=True)",
+            VARIANCE: VARIANCE.replace("-1", "tuple(range(min(1, x.dim() - 1), x.dim()))"),
         },
     ),
     Misconception(
@@ -267,14 +302,13 @@ EXERCISE = Exercise(
     equivalent={
         **dict.fromkeys(
             (
-                "`x` for `x.to(torch.promote_types(x.dtype, torch.float32))`",
                 "`centred / torch.sqrt(variance + norm_eps) * weight + bias` for "
                 "`(centred / torch.sqrt(variance + norm_eps) * weight + bias).to(x.dtype)`",
                 "`weight` for `x` (2)",
                 "`variance` for `x` (2)",
                 "`weight` for `x` (3)",
             ),
-            "the inputs are float32, like all results on the way: their dtype is asked",
+            "all results on the way are float32 at least; half precision may come back in any",
         ),
     },
 )

@@ -5,6 +5,7 @@ import torch
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.decoder.draw import norm_weight, normal
+from grading.units.decoder.half_precision import HalfPrecision
 
 LINK = "decoder-rms-norm"
 AXES = "batch seq d_model"
@@ -21,6 +22,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("the same vectors and a weight", x, weight),
         _case("the same vectors and a weight with signs", x, normal(rng, 11)),
         _case("the same vectors and a large eps", x, weight, eps=0.3),
+        _case("the same vectors, 10 times smaller, and a large eps", x / 10, weight, eps=0.3),
         _case("the same vectors, 1000 times as large", 1000 * x, weight),
         _case("the same vectors, 1000 times smaller", x / 1000, weight),
         _default_eps("small numbers, eps left out", x / 300, weight),
@@ -30,6 +32,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("as many tokens as features", normal(rng, 7, 7), norm_weight(rng, 7), axes=AXES[6:]),
         _case("vectors of one feature", normal(rng, 3, 1), norm_weight(rng, 1), axes=AXES[6:]),
         _case("vectors of zeros", 0 * x, weight),
+        _half("float16, 700 times as large", 700 * x, weight),
     ]
 
 
@@ -41,12 +44,17 @@ def _default_eps(says, x, weight) -> Case:
     return Case(says, {"x": x, "weight": weight}, axes=AXES)
 
 
+def _half(says, x, weight) -> Case:
+    inputs = {"x": x.astype(np.float16), "weight": weight.astype(np.float16)}
+    return Case(says, inputs, axes=AXES, compare=HalfPrecision())
+
+
 # --- right in other ways ---------------------------------------------------------------------
 
 
 def by_length(x, weight, norm_eps=1e-5):
     """The root mean square from the vector's length."""
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    length = torch.linalg.vector_norm(x.float(), dim=-1, keepdim=True)
     return x / (length**2 / x.shape[-1] + norm_eps).sqrt() * weight
 
 
@@ -121,6 +129,20 @@ MISCONCEPTIONS = (
         "whatever the size of that.",
         LINK,
         {SCALE: "torch.rsqrt(mean_square.clamp(min=norm_eps))"},
+    ),
+    Misconception(
+        "eps-as-a-floor-of-the-root",
+        "norm_eps is used as the least root mean square there may be. It is *added* to the mean "
+        "square, under the root, whatever the size of that.",
+        LINK,
+        {SCALE: "1 / torch.sqrt(mean_square).clamp(min=norm_eps)"},
+    ),
+    Misconception(
+        "computed-in-half-precision",
+        "In half precision the result is wrong: the square of 256 is already infinite there. Make "
+        "x float32 first (`x.float()`), and square that.",
+        LINK,
+        {WIDE: "wide = x"},
     ),
     Misconception(
         "divided-by-the-mean-square",
@@ -271,13 +293,12 @@ EXERCISE = Exercise(
     ),
     equivalent=dict.fromkeys(
         (
-            "`x` for `x.to(torch.promote_types(x.dtype, torch.float32))`",
             "`wide * torch.rsqrt(mean_square + norm_eps) * weight` for "
             "`(wide * torch.rsqrt(mean_square + norm_eps) * weight).to(x.dtype)`",
             "`weight` for `x` (2)",
             "`mean_square` for `x` (2)",
             "`weight` for `x` (3)",
         ),
-        "the inputs are float32, like all results on the way: their dtype is asked",
+        "all results on the way are float32 at least; half precision may come back in any",
     ),
 )

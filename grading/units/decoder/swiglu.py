@@ -119,6 +119,25 @@ MISCONCEPTIONS = (
         {GATE: "F.gelu(x @ gate_proj.T)"},
     ),
     Misconception(
+        "quick-gelu-gate",
+        "The sigmoid has a factor of 1.702 inside: that is the quick form of GELU. SiLU has none.",
+        LINK,
+        {GATE: "(lambda z: z * torch.sigmoid(1.702 * z))(x @ gate_proj.T)"},
+    ),
+    Misconception(
+        "glu-of-the-second-half",
+        "What comes from up_proj goes through a sigmoid and gates the other, as `F.glu` does with "
+        "its second half. Here gate_proj's goes through a SiLU, and up_proj's stays as it is.",
+        LINK,
+        {GATE: "x @ gate_proj.T", HIDDEN: "gate * torch.sigmoid(x @ up_proj.T)"},
+    ),
+    Misconception(
+        "softplus-gate",
+        "The gate goes through a softplus, log(1 + exp(z)). SiLU is z times sigmoid(z).",
+        LINK,
+        {GATE: "F.softplus(x @ gate_proj.T)"},
+    ),
+    Misconception(
         "relu-gate",
         "The gate goes through a ReLU: that is ReGLU, of the same paper. SiLU is smooth and dips "
         "below 0 for small negative numbers.",

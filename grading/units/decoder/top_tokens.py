@@ -88,6 +88,27 @@ MISCONCEPTIONS = (
         {"logits[:, -1]": "logits"},
     ),
     Misconception(
+        "largest-over-positions",
+        "A token gets the largest probability that it has anywhere in the text. What comes next "
+        "is predicted by the last position alone.",
+        LINK,
+        {P: "logits.softmax(dim=-1).amax(dim=1)"},
+    ),
+    Misconception(
+        "averaged-over-positions",
+        "The probabilities are averaged over the positions. What comes next is predicted by the "
+        "last position alone.",
+        LINK,
+        {P: "logits.softmax(dim=-1).mean(dim=1)"},
+    ),
+    Misconception(
+        "logits-averaged-over-positions",
+        "The logits are averaged over the positions. What comes next is predicted by the last "
+        "position alone, which has seen the whole text.",
+        LINK,
+        {P: "logits.mean(dim=1).softmax(dim=-1)"},
+    ),
+    Misconception(
         "last-text-read",
         "The last text of the batch is read, at all its positions. The axes are batch, seq and "
         "vocab: every text has an answer, from its last position.",
