@@ -16,7 +16,8 @@
 # **How to read a signature.** `Float[Tensor, "batch seq d_model"]` is a tensor of floats whose
 # axes have these names; `...` stands for any axes in front, also none. Nothing checks these words
 # while you work: they are there for you. The check gives float32 and wants float32 back, to about
-# four digits; the norms also get float16, and may give any float back there. No input may be changed. A matrix has a row for each output, as in `nn.Linear`.
+# four digits; the norms also get float16, and may give any float back there. No input may be
+# changed. A matrix has a row for each output, as in `nn.Linear`.
 
 # %% tags=["setup"]
 from collections.abc import Callable, Mapping, Sequence

@@ -129,6 +129,19 @@ MISCONCEPTIONS = (
         {ATTENTION: "n_layers * d_model * (q_width + 2 * kv_width)"},
     ),
     Misconception(
+        "one-matrix-for-keys-and-values",
+        "Keys and values are counted with one matrix together. Each has its own, k_proj and "
+        "v_proj.",
+        LINK,
+        {ATTENTION: "n_layers * d_model * (2 * q_width + kv_width)"},
+    ),
+    Misconception(
+        "head-dim-left-out",
+        "The matrices of attention are counted with one row a head. A head has head_dim of them.",
+        LINK,
+        {ATTENTION: "n_layers * d_model * 2 * (n_heads + n_kv_heads)"},
+    ),
+    Misconception(
         "one-head-counted",
         "The matrices of attention are counted for a single head: q_proj makes n_heads of them, "
         "each head_dim wide.",
@@ -159,6 +172,12 @@ MISCONCEPTIONS = (
         "There is one norm a layer here. Attention and feed-forward each have their own.",
         LINK,
         {NORMS: "(n_layers + 1) * d_model"},
+    ),
+    Misconception(
+        "three-norms-a-layer",
+        "The norm at the end is counted in every layer. It comes once.",
+        LINK,
+        {NORMS: "3 * n_layers * d_model"},
     ),
     Misconception(
         "norms-with-biases",

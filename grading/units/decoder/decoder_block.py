@@ -194,6 +194,16 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "feed-forward-output-normed",
+        "What the feed-forward writes is normalised once more before it is added. It goes into the "
+        "stream as it is.",
+        "decoder-pre-norm",
+        {
+            f"return x + {FEED}": f"return x + rms_norm({FEED}, "
+            'weights["feed_forward_norm"], norm_eps)',
+        },
+    ),
+    Misconception(
         "no-norms",
         "Both halves read the stream as it is. Each should read it through its own RMSNorm.",
         "decoder-pre-norm",
@@ -292,6 +302,18 @@ MISCONCEPTIONS = (
         {V: V.replace("normed", "x")},
     ),
     Misconception(
+        "keys-made-like-values",
+        "The keys are made with v_proj, like the values. They have a matrix of their own, k_proj.",
+        LINK,
+        {K: K.replace("k_proj", "v_proj")},
+    ),
+    Misconception(
+        "values-made-like-keys",
+        "The values are made with k_proj, like the keys. They have a matrix of their own, v_proj.",
+        LINK,
+        {V: V.replace("v_proj", "k_proj")},
+    ),
+    Misconception(
         "keys-and-values-swapped",
         "Keys and values have changed places on the way into `attend(q, k, v)`.",
         LINK,
@@ -354,6 +376,12 @@ MISCONCEPTIONS = (
         "`gate_proj` and `up_proj` have changed places on the way into `swiglu`.",
         "decoder-swiglu",
         {'weights["gate_proj"], weights["up_proj"]': 'weights["up_proj"], weights["gate_proj"]'},
+    ),
+    Misconception(
+        "gate-proj-for-up-proj",
+        "`gate_proj` is given to `swiglu` twice, and `up_proj` is not used.",
+        "decoder-swiglu",
+        {'weights["up_proj"]': 'weights["gate_proj"]'},
     ),
     Misconception(
         "eps-not-passed-on",

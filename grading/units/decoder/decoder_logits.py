@@ -115,6 +115,25 @@ MISCONCEPTIONS = (
         {LOOP: f"x = rms_norm(x, final_norm, norm_eps)\n    {LOOP}"},
     ),
     Misconception(
+        "blocks-read-the-normed",
+        "`final_norm` is applied before every block. It comes once, after the last; a block has "
+        "norms of its own inside.",
+        "decoder-pre-norm",
+        {LOOP: f"for block in blocks:\n        x = block({NORMED})"},
+    ),
+    Misconception(
+        "blocks-run-twice",
+        "Every block runs twice. Each runs once, in order.",
+        "decoder-stream",
+        {"x = block(x)": "x = block(block(x))"},
+    ),
+    Misconception(
+        "ends-after-the-first-block",
+        "The decoder ends after its first block: does the `return` stand inside the loop?",
+        "decoder-stream",
+        {"in blocks": "in blocks[:1]"},
+    ),
+    Misconception(
         "norm-weight-ignored",
         "The final norm has no weight here: every feature is scaled by its number in `final_norm`.",
         "decoder-rms-norm",

@@ -64,6 +64,10 @@ def _wrong(c: GPT2Config) -> dict[str, int]:
         "output-counted-again": right + parts["table"],
         "final-norm-left-out": right - parts["final_norm"],
         "norms-left-out": right - parts["norm_weights"] - parts["norm_biases"] - 2 * c.d_model,
+        "norm-on-the-embedding": right + 2 * c.d_model,
+        "three-norms-a-layer": right + c.n_layers * 2 * c.d_model,
+        "output-with-biases": right + c.vocab_size,
+        "one-feed-forward-matrix": right - parts["feed_forward"] // 2,
         "three-matrices": right + parts["feed_forward"] // 2,
         "like-smollm2": _as_a_modern_decoder(c),
         "embeddings-left-out": right - parts["table"] - parts["positions"],
@@ -118,6 +122,14 @@ MESSAGES = {
     "final-norm-left-out": "The norm after the last layer is missing.",
     "norms-left-out": "The norms are missing: two a layer and one at the end, each with a weight "
     "and a bias.",
+    "norm-on-the-embedding": "There are 2 * d_model too many: one norm more than GPT-2 has, which "
+    "is two a layer and one after the last.",
+    "three-norms-a-layer": "A layer has 2 * d_model less: two norms, each with a weight and a "
+    "bias, and four biases of d_model in attention.",
+    "output-with-biases": "The output layer is counted with a bias for each token. Only the "
+    "matrices of the blocks have biases.",
+    "one-feed-forward-matrix": "A matrix of the feed-forward is missing. GPT-2's has two, up and "
+    "down.",
     "three-matrices": "The feed-forward is counted with three matrices. GPT-2's has two, without a "
     "gate.",
     "like-smollm2": "This is the count of a modern decoder of these sizes. GPT-2 has biases, a "

@@ -252,6 +252,13 @@ MISCONCEPTIONS = (
         {VARIANCE: "centred.abs().mean(dim=-1, keepdim=True).pow(2)"},
     ),
     Misconception(
+        "divided-by-the-range",
+        "The vectors are divided by the distance from their least to their largest number. The "
+        "measure of size here is the root of the mean square.",
+        LINK,
+        {VARIANCE: "(wide.amax(-1, keepdim=True) - wide.amin(-1, keepdim=True)).pow(2)"},
+    ),
+    Misconception(
         "x-changed",
         "The result is right, but x was written over: the stream needs it as it was, for the "
         "addition after the layer.",

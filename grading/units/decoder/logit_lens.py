@@ -206,6 +206,25 @@ MISCONCEPTIONS = (
         {P: "logits.softmax(dim=-1).amax(dim=-1)"},
     ),
     Misconception(
+        "sigmoid-for-softmax",
+        "The token's logit goes through a sigmoid, which takes no notice of the other tokens. A "
+        "softmax over the vocabulary makes probabilities of logits.",
+        "decoder-logits",
+        {P: "logits.sigmoid()[:, token_id]"},
+    ),
+    Misconception(
+        "normed-twice",
+        "The states pass the final norm twice, and so its weight counts twice.",
+        LINK,
+        {LOGITS: f"rms_norm({LOGITS.replace(' @', ', final_norm, norm_eps) @')}"},
+    ),
+    Misconception(
+        "probabilities-without-the-norm",
+        "The ranks are right; the probabilities are read from states that did not pass the norm.",
+        LINK,
+        {P: "(streams @ token_embedding.T).softmax(dim=-1)[:, token_id]"},
+    ),
+    Misconception(
         "only-ranks",
         "These are the ranks alone. The probabilities are wanted as well: two results.",
         LINK,

@@ -173,6 +173,32 @@ MISCONCEPTIONS = (
         {SQUARE: "wide.abs().mean(dim=-1, keepdim=True).pow(2)"},
     ),
     Misconception(
+        "divided-by-the-largest",
+        "The vectors are divided by their largest absolute value. The measure of size here is the "
+        "root of the mean square.",
+        LINK,
+        {SQUARE: "wide.abs().amax(dim=-1, keepdim=True).pow(2)"},
+    ),
+    Misconception(
+        "divided-by-d-model-minus-1",
+        "The sum of the squares is divided by d_model - 1. It is their mean: divide by d_model.",
+        LINK,
+        {SQUARE: SQUARE.replace("mean", "sum") + " / max(x.shape[-1] - 1, 1)"},
+    ),
+    Misconception(
+        "root-of-d-model-on-the-wrong-side",
+        "The root of d_model multiplies the length of the vector. The root mean square is the "
+        "length divided by it.",
+        LINK,
+        {SQUARE: SQUARE.replace("mean", "sum") + " * x.shape[-1]"},
+    ),
+    Misconception(
+        "eps-squared",
+        "norm_eps is squared. It is added to the mean square as it is.",
+        LINK,
+        {"mean_square + norm_eps": "mean_square + norm_eps**2"},
+    ),
+    Misconception(
         "mean-then-square",
         "The mean is squared, and not the mean of the squares taken: positive and negative numbers "
         "cancel. Square first.",

@@ -164,6 +164,19 @@ MISCONCEPTIONS = (
         {P: "logits[:, -1].exp() / logits[:, -1].exp().sum(dim=-1, keepdim=True)"},
     ),
     Misconception(
+        "softmax-twice",
+        "The softmax is taken of probabilities: it was taken already. A second one flattens them.",
+        LINK,
+        {P: f"{P}.softmax(dim=-1)"},
+    ),
+    Misconception(
+        "probabilities-not-sorted-along",
+        "The ids are right; beside them stand the probabilities of tokens 0, 1, 2 and so on, and "
+        "not those of these ids. `topk` and `sort` return both.",
+        LINK,
+        {OUT: "likeliest.indices, probabilities[:, :k]"},
+    ),
+    Misconception(
         "divided-by-the-sum",
         "The logits are divided by their sum, with no exponential. That gives shares only where "
         "all are positive, and depends on a constant that should not matter.",

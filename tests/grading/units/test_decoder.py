@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from grading.course.unit import load_exercise
+from grading.judging.trial import trial
+from grading.units.decoder import drive
 from grading.units.decoder.gpt2_size import gpt2_parameters
 from reference_impl.decoder.gpt2 import GPT2, GPT2_SMALL, GPT2Config
 
@@ -47,3 +49,31 @@ def test_the_faults_can_be_told_from_the_logits_alone(seed):
     assert all(sum(signs) == 1 for signs in found.values())
     answer = sorted(found, key=lambda letter: found[letter].index(True))
     assert "".join(answer) == question.right
+
+
+@pytest.mark.parametrize("size, right", [(256, True), (700, True), (0, False)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_half_precision_is_judged_by_values_and_not_by_dtype(size, right, dtype):
+    """A norm written by hand in float64 comes back in any dtype; a wrong one does not."""
+
+    def answer(x, weight, norm_eps=1e-5):
+        wide = size * x.double()
+        normed = wide / (wide.square().mean(-1, keepdim=True) + norm_eps).sqrt()
+        return (normed * weight).to(dtype if x.dtype == torch.float16 else x.dtype)
+
+    at = trial(load_exercise("decoder/rms_norm"), 1)
+    halves = [i for i, case in enumerate(at.cases) if case.inputs["x"].dtype == np.float16]
+    found = at.differences(at.parsed(answer))
+    assert halves
+    assert all((found[i] is None) == right for i in halves)
+
+
+@pytest.mark.parametrize("heads, kv_heads, axes", [(6, 6, 4), (2, 2, 4), (6, 2, 3)])
+def test_attend_takes_what_the_docstring_says(heads, kv_heads, axes):
+    def answer(x, weights, attend, n_heads, n_kv_heads, norm_eps=1e-5):
+        q, k = torch.zeros(2, heads, 5, 11), torch.zeros(2, kv_heads, 5, 11)
+        return attend(*(part if axes == 4 else part[0] for part in (q, k, k)))
+
+    inputs = {"x": None, "weights": {}, "attention": "causal", "n_heads": 6, "n_kv_heads": 2}
+    with pytest.raises(ValueError, match="attend got [qk]"):
+        drive.block(answer, **inputs)
