@@ -1192,7 +1192,7 @@ def apply_merge(words, word_counts, pair_counts, words_with, pair):
         "cheaper_offer",
         f"""
 def cheaper_offer():{TABLES}
-    best = math.inf
+    best = float("inf")
     for offer in prices:
         tokens = 0.0
         for part, factor in ((share, premiums[offer]), (1 - share, 1)):
