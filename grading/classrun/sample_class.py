@@ -1,10 +1,14 @@
 """A class to try the grading on, generated from the exercises' own answers and misconceptions."""
 
+import ast
+import importlib
 import inspect
 import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 
@@ -38,9 +42,37 @@ _MISTAKEN = ("cleo-mistaken", "dara-mistaken", "edna-mistaken")
 
 
 def answer_source(function: Callable, name: str) -> str:
-    """The source of a function under another name."""
-    source = inspect.getsource(function)
-    return re.sub(rf"\bdef {function.__name__}\(", f"def {name}(", source, count=1)
+    """The source of a function under another name, with what it uses of its module before it."""
+    texts = _with_what_it_uses(sys.modules[function.__module__], function.__name__)
+    texts[-1] = re.sub(rf"\bdef {function.__name__}\(", f"def {name}(", texts[-1], count=1)
+    return "\n\n\n".join(dict.fromkeys(texts))
+
+
+def _with_what_it_uses(module: ModuleType, name: str) -> list[str]:
+    """The statement that defines a name of a module, last, and before it those it needs."""
+    source = inspect.getsource(module)
+    defined = {name: node for node in ast.parse(source).body for name in _defines(node)}
+    node = defined[name]
+    if isinstance(node, ast.ImportFrom) and node.module.startswith("grading."):
+        return _with_what_it_uses(importlib.import_module(node.module), name)
+    names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    own = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
+    own |= {inner.arg for inner in ast.walk(node) if isinstance(inner, ast.arg)} | {name}
+    used = [n.id for n in names if n.id in defined and n.id not in own]
+    before = [text for one in dict.fromkeys(used) for text in _with_what_it_uses(module, one)]
+    return [*before, ast.get_source_segment(source, node)]
+
+
+def _defines(node: ast.stmt) -> list[str]:
+    """The names that a statement of a module gives."""
+    match node:
+        case ast.FunctionDef() | ast.ClassDef():
+            return [node.name]
+        case ast.Import() | ast.ImportFrom():
+            return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
+        case ast.Assign():
+            return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return []
 
 
 def notebook_with(unit: Unit, answers: Mapping[str, str]) -> bytes:

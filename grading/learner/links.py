@@ -64,16 +64,22 @@ def words(link: str) -> str:
 
 @lru_cache
 def _titles(file: Path, anchor: str) -> tuple[str, str]:
-    """The title of a chapter and of the section with this label."""
+    """The title of a chapter and of the section that this label opens or stands in."""
     try:
         text = file.read_text(encoding="utf-8")
     except OSError:
         return file.stem, ""
     heading = r"#+ +(.+?)\s*$"
     chapter = re.search(f"^{heading}", text, re.MULTILINE)
-    label = rf"^\({re.escape(anchor)}\)=\s*\n(?:\(.*\)=\s*\n|\s*\n)*"
-    section = re.search(label + heading, text, re.MULTILINE) if anchor else None
-    return (chapter[1] if chapter else file.stem), (section[1] if section else "")
+    title = chapter[1] if chapter else file.stem
+    label = re.search(rf"^\({re.escape(anchor)}\)=\s*$", text, re.MULTILINE) if anchor else None
+    if not label or not chapter:
+        return title, ""
+    opened = re.compile(rf"(?:\(.*\)=\s*\n|\s*\n)*{heading}", re.MULTILINE)
+    if section := opened.match(text, label.end()):
+        return title, section[1]
+    before = re.findall(f"^{heading}", text[chapter.end() : label.start()], re.MULTILINE)
+    return title, (before[-1] if before else "")
 
 
 @lru_cache

@@ -344,6 +344,13 @@ MISCONCEPTIONS = (
         COST,
         {"nats, _ = nats": "_, nats = nats"},
     ),
+    Misconception(
+        "mean-log-probability",
+        "The first number is the mean of the log-probabilities, below 0. A cost is minus the log: "
+        "the rarer, the dearer.",
+        COST,
+        {RESULT: "return -nats, unseen / len(probabilities)"},
+    ),
 )
 
 EXERCISE = Exercise(

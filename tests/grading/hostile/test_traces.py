@@ -18,7 +18,7 @@ SEARCH = """
 import os
 with open("planted.py", "w") as file:
     file.write({planted!r})
-needles = [text.encode() for text in {needles!r}]
+needles = {{text.encode() for text in {needles!r}}}
 found, read = set(), 0
 for top, folders, names in os.walk("/"):
     if top == "/":
@@ -32,7 +32,8 @@ for top, folders, names in os.walk("/"):
         except OSError:
             continue
         read += 1
-        found |= {{path for needle in needles if needle in data}}
+        if not needles.isdisjoint(map(bytes.strip, data.splitlines())):
+            found.add(path)
 print(read > 1000, sorted(os.path.basename(path) for path in found))
 """
 

@@ -140,7 +140,8 @@ def test_words_name_the_chapter_the_section_and_the_file(tmp_path):
     page.write_text("(top)=\n# The page\n\n(a)=\n(b)=\n\n## Section *one*\n\n(c)=\ntext\n")
     assert links._titles(page, "a") == ("The page", "Section *one*")
     assert links._titles(page, "b") == ("The page", "Section *one*")
-    assert links._titles(page, "c") == ("The page", "")
+    assert links._titles(page, "c") == ("The page", "Section *one*")
+    assert links._titles(page, "d") == ("The page", "")
     assert links._titles(tmp_path / "none.md", "a") == ("none", "")
 
 

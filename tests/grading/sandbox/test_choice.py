@@ -184,22 +184,21 @@ def test_hidden_but_for_the_environment_within(monkeypatch):
     assert words[words.index(str(ROOT), again) - 1] == "--remount-ro"
 
 
-def test_a_folder_with_spaces_works(tmp_path, monkeypatch, run):
+def test_a_folder_with_spaces_works(monkeypatch, run):
     """Of the temporary files, of which the inside of the course is one."""
     import tempfile
 
-    folder = tmp_path / "a folder: with spaces"
-    folder.mkdir()
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.getuid() and parent.is_relative_to(tempfile.gettempdir()):
-            parent.chmod(parent.stat().st_mode | 0o55)
     started(warm.NAMESPACES)
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    process = warm.WarmProcess(warm.NAMESPACES)
-    try:
-        assert process.hello["kind"] == warm.NAMESPACES
-    finally:
-        process.close()
+    # Not pytest's own folder: it closes that to others whenever a run begins.
+    with tempfile.TemporaryDirectory(prefix="a folder: with spaces ") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        process = warm.WarmProcess(warm.NAMESPACES)
+        try:
+            assert process.hello["kind"] == warm.NAMESPACES
+        finally:
+            process.close()
+            monkeypatch.undo()
 
 
 def test_the_inside_is_a_few_files_that_know_no_answer(tmp_path):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,16 @@ exec setpriv --reuid=$USER --regid=$USER --clear-groups "$@"
 
 
 @pytest.fixture
-def as_user(tmp_path):
+def home():
+    """A folder that the user may reach: pytest closes its own to others whenever a run begins."""
+    with tempfile.TemporaryDirectory(prefix="course-user-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        os.chown(folder, USER, USER)
+        yield Path(folder)
+
+
+@pytest.fixture
+def as_user(home):
     """Run a command as an ordinary user who can read this environment."""
     if os.geteuid() != 0:
         pytest.skip("these tests run as an ordinary user already")
@@ -39,9 +49,6 @@ def as_user(tmp_path):
         pytest.skip("needs setpriv and unshare, of Debian's package util-linux")
     started("namespaces")  # who may not make namespaces cannot make these either
     needed = [path for path in bubblewrap.python_folders() if _closed(path)]
-    home = tmp_path / "home"
-    home.mkdir()
-    os.chown(home, USER, USER)
     told = {
         **os.environ,
         "NEEDED": " ".join(map(str, needed)),
@@ -50,9 +57,6 @@ def as_user(tmp_path):
         "HOME": str(home),
         "TMPDIR": str(home),
     }
-    for parent in home.parents:
-        if not _open(parent):
-            parent.chmod(0o755)
 
     def as_user(*command):
         whole = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", *command]
@@ -73,7 +77,7 @@ def _closed(path):
 @pytest.mark.parametrize("file", ["test_walls.py", "test_limits.py"])
 def test_all_walls_stand_for_an_ordinary_user(as_user, file):
     tests = Path(__file__).with_name(file)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = as_user(*command, "-k", "not trusted", str(tests))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert " passed" in done.stdout and "skipped" not in done.stdout
