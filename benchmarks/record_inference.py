@@ -1,11 +1,13 @@
 """What chapter 08 and its notebook say of many texts and of long ones, measured.
 
-    python benchmarks/record_inference.py [texts | figures]
+    python benchmarks/record_inference.py [PART ...]
 
-Some minutes on one core. SmolLM2-135M-Instruct continues ten beginnings greedily and at temperature
-1, in three runs: how often does a stretch of 8 tokens come again, and how many different tokens
-follow one beginning? It reads prompts and writes tokens at several lengths: seconds of CPU. Writes
-book/_data/inference.json, and texts for the question `which_setting` into
+Parts: texts, agreement, recall, repeats, first_tokens, speed; without a name all of them, some
+minutes on one core. SmolLM2-135M-Instruct chooses verbs for 24 subjects, beside the same program
+with random weights, and names that it was told. It continues 24 beginnings greedily and at
+temperature 1, in three runs: how often does a stretch of 8 tokens come again? How many different
+tokens follow one beginning? It reads prompts and writes tokens at several lengths: seconds of CPU.
+Writes book/_data/inference.json, and texts for the question `which_setting` into
 grading/units/inference/texts.json.
 """
 
@@ -18,6 +20,7 @@ from statistics import median
 import torch
 
 from reference_impl.decoder.config import SMOLLM2_135M
+from reference_impl.decoder.decoder import Decoder
 from reference_impl.inference.fast_decoder import FastDecoder
 from reference_impl.inference.generation import generate_batch
 from reference_impl.inference.sampling import Sampler
@@ -42,6 +45,22 @@ BEGINNINGS = (
     "The best thing about winter is",
     "Scientists have discovered that",
 )
+MORE_BEGINNINGS = (  # for repeated stretches alone
+    "The first thing that I learned at sea was",
+    "To build a good fire, you",
+    "The train was late again, and",
+    "In most countries, the law says that",
+    "My grandmother always told us that",
+    "The mountain is famous for",
+    "A computer program can",
+    "When winter comes, the birds",
+    "The doctor opened the letter and",
+    "Many people believe that music",
+    "The old market in the city",
+    "During the war, the factory",
+    "If you want to learn a language,",
+    "The cat sat by the window and",
+)
 N_NEW = 60
 LENGTHS = (16, 64, 256, 512)
 SETTINGS = {  # of the question: how each text is drawn
@@ -53,37 +72,90 @@ SETTINGS = {  # of the question: how each text is drawn
     "min-p": {"temperature": 1.0, "min_p": 0.1},
 }
 N_TOKENS, N_TEXTS = 18, 6  # of each text, of each setting
+HEADS = "key door book letter picture window car road cup chair box tree".split()
+NEAR = "cabinet garden house teacher king room city river table kitchen boy lake".split()
+NAMES = "Anna Peter Maria John Laura David Sarah Paul Emma Mark Alice James Clara Tom Julia Frank"
+NAMES = f"{NAMES} Helen Simon Rosa Adam".split()
+FILLER = " and I live near the sea. You ask for my name. I say: my name is"
 
 
-def main(what: list[str]) -> None:
+def main(parts: list[str]) -> None:
     torch.set_num_threads(1)
     model, tokenizer = load_smollm2()
+    model.requires_grad_(False)
     fast = FastDecoder(model)
-    prompts = [tokenizer.encode(text) for text in BEGINNINGS]
-    if what != ["figures"]:
+    if not parts or "texts" in parts:
+        prompts = [tokenizer.encode(text) for text in BEGINNINGS]
         texts = {name: question_texts(fast, tokenizer, prompts, name) for name in SETTINGS}
         write(TEXTS, {"command": COMMAND, "texts": texts})
-    if what == ["texts"]:
-        return
-    result = {
-        "command": COMMAND,
-        "beginnings": len(BEGINNINGS),
-        "tokens": N_NEW,
-        "repeats": repetition(fast, prompts),
-        "first_tokens": first_tokens(fast, tokenizer),
-        "speed": speed(model, fast),
+    figures = {
+        "agreement": lambda: agreement(model, tokenizer),
+        "recall": lambda: recall(model, tokenizer),
+        "repeats": lambda: repetition(fast, tokenizer),
+        "first_tokens": lambda: first_tokens(fast, tokenizer),
+        "speed": lambda: speed(model, fast),
     }
+    result = json.loads(RESULT.read_text(encoding="utf-8"))  # parts that are not run stay
+    for name in [name for name in figures if not parts or name in parts]:
+        result[name] = figures[name]()
+        print(json.dumps({name: result[name]}, indent=1))
     write(RESULT, result)
-    print(json.dumps(result, indent=1))
 
 
 def write(path: Path, value: dict) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def repetition(fast: FastDecoder, prompts: list[list[int]]) -> dict[str, list[int]]:
+# --- what the model knows ------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def last_logits(decoder: Decoder, tokenizer, texts: list[str]) -> torch.Tensor:
+    """Logits behind each of several texts, run together: what is filled up stands behind them."""
+    rows = [tokenizer.encode(text) for text in texts]
+    lengths = torch.tensor([len(row) for row in rows])
+    filled = [row + [0] * (max(lengths) - len(row)) for row in rows]
+    hidden = decoder.hidden(torch.tensor(filled))  # batch seq d_model
+    return decoder.lm_head(hidden[torch.arange(len(rows)), lengths - 1])  # batch vocab
+
+
+def agreement(model: Decoder, tokenizer) -> dict:
+    """How many subjects get the verb that agrees with them: trained, and with random weights."""
+    untrained = []
+    for seed in range(N_RUNS):
+        torch.manual_seed(seed)
+        untrained.append(agreements(Decoder(SMOLLM2_135M), tokenizer))
+    trained = agreements(model, tokenizer)
+    return {"subjects": 2 * len(HEADS), "trained": trained, "random": untrained}
+
+
+def agreements(decoder: Decoder, tokenizer) -> int:
+    """For how many subjects, each near a noun of the other number, the right verb is likelier."""
+    numbers = [
+        (head, near, many) for head, near in zip(HEADS, NEAR, strict=True) for many in (True, False)
+    ]
+    texts = [f"The {head}{'s' * m} near the {near}{'s' * (not m)}" for head, near, m in numbers]
+    logits = last_logits(decoder, tokenizer, texts)
+    [is_id], [are_id] = tokenizer.encode(" is"), tokenizer.encode(" are")
+    says_are = logits[:, are_id] > logits[:, is_id]
+    return sum(says == m for says, (_, _, m) in zip(says_are.tolist(), numbers, strict=True))
+
+
+def recall(model: Decoder, tokenizer) -> dict[str, int]:
+    """For how many names the right one is likelier, by its first token, than the 19 others."""
+    first = [tokenizer.encode(" " + name)[0] for name in NAMES]
+    told = [f"My name is {name},{FILLER}" for name in NAMES]
+    best = last_logits(model, tokenizer, told)[:, first].argmax(dim=1)
+    return {"names": len(NAMES), "told": (best == torch.arange(len(NAMES))).sum().item()}
+
+
+# --- what it writes ------------------------------------------------------------------------------
+
+
+def repetition(fast: FastDecoder, tokenizer) -> dict:
     """By temperature: in how many of the texts 8 tokens come again; a number for each run."""
-    found = {}
+    prompts = [tokenizer.encode(text) for text in BEGINNINGS + MORE_BEGINNINGS]
+    found = {"texts": len(prompts), "tokens": N_NEW}
     for temperature, runs in ((0.0, 1), (1.0, N_RUNS)):
         sampler = Sampler(temperature, seed=0)
         texts = generate_batch(fast, prompts, N_NEW, sampler=sampler, n_samples=runs)

@@ -100,6 +100,10 @@ def test_the_letters_are_drawn_evenly_and_hide_the_setting():
 def test_records_hold_on_every_seed():
     text = (ROOT / "book" / "_data" / "inference.json").read_text(encoding="utf-8")
     recorded = json.loads(text)
+    agreement = recorded["agreement"]
+    assert agreement["trained"] > agreement["subjects"] * 0.8 > max(agreement["random"])
+    assert recorded["recall"]["told"] > recorded["recall"]["names"] * 0.8
+    assert recorded["repeats"]["texts"] >= 20
     [greedy] = recorded["repeats"]["0.0"]
     assert len(recorded["repeats"]["1.0"]) == 3
     assert greedy > max(recorded["repeats"]["1.0"])
