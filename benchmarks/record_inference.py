@@ -4,7 +4,7 @@
 
 Parts: texts, agreement, recall, repeats, first_tokens, speed; without a name all of them, some
 minutes on one core. SmolLM2-135M-Instruct chooses verbs for 24 subjects, beside the same program
-with random weights, and names that it was told. It continues 24 beginnings greedily and at
+with random weights, and names that it was told. It continues ten beginnings greedily and at
 temperature 1, in three runs: how often does a stretch of 8 tokens come again? How many different
 tokens follow one beginning? It reads prompts and writes tokens at several lengths: seconds of CPU.
 Writes book/_data/inference.json, and texts for the question `which_setting` into
@@ -45,22 +45,6 @@ BEGINNINGS = (
     "The best thing about winter is",
     "Scientists have discovered that",
 )
-MORE_BEGINNINGS = (  # for repeated stretches alone
-    "The first thing that I learned at sea was",
-    "To build a good fire, you",
-    "The train was late again, and",
-    "In most countries, the law says that",
-    "My grandmother always told us that",
-    "The mountain is famous for",
-    "A computer program can",
-    "When winter comes, the birds",
-    "The doctor opened the letter and",
-    "Many people believe that music",
-    "The old market in the city",
-    "During the war, the factory",
-    "If you want to learn a language,",
-    "The cat sat by the window and",
-)
 N_NEW = 60
 LENGTHS = (16, 64, 256, 512)
 SETTINGS = {  # of the question: how each text is drawn
@@ -79,7 +63,12 @@ NAMES = f"{NAMES} Helen Simon Rosa Adam".split()
 FILLER = " and I live near the sea. You ask for my name. I say: my name is"
 
 
+PARTS = ("texts", "agreement", "recall", "repeats", "first_tokens", "speed")
+
+
 def main(parts: list[str]) -> None:
+    if unknown := set(parts) - set(PARTS):
+        sys.exit(f"no part of this: {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
     torch.set_num_threads(1)
     model, tokenizer = load_smollm2()
     model.requires_grad_(False)
@@ -154,7 +143,7 @@ def recall(model: Decoder, tokenizer) -> dict[str, int]:
 
 def repetition(fast: FastDecoder, tokenizer) -> dict:
     """By temperature: in how many of the texts 8 tokens come again; a number for each run."""
-    prompts = [tokenizer.encode(text) for text in BEGINNINGS + MORE_BEGINNINGS]
+    prompts = [tokenizer.encode(text) for text in BEGINNINGS]
     found = {"texts": len(prompts), "tokens": N_NEW}
     for temperature, runs in ((0.0, 1), (1.0, N_RUNS)):
         sampler = Sampler(temperature, seed=0)

@@ -103,7 +103,6 @@ def test_records_hold_on_every_seed():
     agreement = recorded["agreement"]
     assert agreement["trained"] > agreement["subjects"] * 0.8 > max(agreement["random"])
     assert recorded["recall"]["told"] > recorded["recall"]["names"] * 0.8
-    assert recorded["repeats"]["texts"] >= 20
     [greedy] = recorded["repeats"]["0.0"]
     assert len(recorded["repeats"]["1.0"]) == 3
     assert greedy > max(recorded["repeats"]["1.0"])
