@@ -184,12 +184,10 @@ def _extremes(logits: dict[str, dict[str, np.ndarray]]) -> dict[str, str]:
 SIGNS = {
     "no-mask": "Without a mask *earlier* positions answer to a later token.",
     "no-residual": "Where nothing is added to the input, blocks that write nothing leave 0.",
-    "swapped": "What the gate's matrix gives passes through the SiLU, so that there a factor of 2 "
-    "is not undone by 1/2 at the end.",
+    "swapped": "Through the SiLU a factor of 2 is not undone by 1/2 at the end.",
     "shared": "Where layer 0 stands in for layer 1, new weights in layer 1 change nothing.",
     "no-final-norm": "Where the final norm is missing, its weight changes nothing.",
-    "untied": "Where the output layer has a table of its own, the embedding of a token that is not "
-    "in the text changes nothing.",
+    "untied": "With a table of its own for the output, the changed embedding has no effect.",
 }
 SWAPS = {
     "mask-and-residual": ("no-mask", "no-residual"),

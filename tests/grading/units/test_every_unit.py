@@ -43,12 +43,13 @@ def _size(at, i, outcome):
     found, sizes = at.difference(i, outcome), [0.0]
     if not isinstance(at.measure(i), Close):  # counts, a bound: right or not
         return np.inf if found else 0.0
+    allowed = at.measure(i).tolerance  # the exercise's, or the case's own
     for want, have in pairs_of_arrays(at.expected(i).output, outcome.output):
         if want.value.dtype.kind == have.value.dtype.kind == "f":
             if want.value.shape == have.value.shape:
                 a, b = want.value.astype(float), have.value.astype(float)
                 with np.errstate(invalid="ignore"):  # where both are minus infinity
-                    size = np.abs(a - b) / (at.exercise.atol + at.exercise.rtol * np.abs(a))
+                    size = np.abs(a - b) / (allowed.atol + allowed.rtol * np.abs(a))
                 size = np.where(a == b, 0.0, size)
                 size = np.nan_to_num(size, nan=np.inf, posinf=np.inf)[~np.isnan(a)]
                 sizes.append(size.max(initial=0))
