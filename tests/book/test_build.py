@@ -92,6 +92,11 @@ def test_results_are_kept_only_while_the_code_is_the_same(tmp_path):
     (tmp_path / "book" / "page.md").write_text("from grading import check", encoding="utf-8")
     assert execution.fingerprint(tmp_path) != after
 
+    before = execution.fingerprint(tmp_path)
+    (tmp_path / "book" / "_data").mkdir()
+    (tmp_path / "book" / "_data" / "runs.json").write_text("{}", encoding="utf-8")
+    assert execution.fingerprint(tmp_path) != before
+
 
 @pytest.mark.parametrize("module", [alternative_text, slimming])
 def test_docstring_examples(module):

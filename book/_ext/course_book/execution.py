@@ -1,7 +1,7 @@
 """How cells run: with the book's figure style, without the user's own settings, and cached.
 
-A cached result is kept only while the code that it may have used is the same: myst-nb compares the
-cells of a page, and would show old numbers after a change in reference_impl.
+A cached result is kept only while the code and the recorded runs that it may have used are the
+same: myst-nb compares the cells of a page, and would show old numbers after a change elsewhere.
 """
 
 import hashlib
@@ -40,11 +40,12 @@ def _prepare(app: Sphinx, config: Config) -> None:
 
 
 def fingerprint(root: Path) -> str:
-    """Names the state of all code that cells may use: ours, the packages' versions, the style."""
+    """Names the state of all that cells may use: code, recorded runs, packages' versions, style."""
     folders = ["reference_impl"]
     if any(USES_GRADING.search(page.read_text("utf-8")) for page in root.glob("book/*.md")):
         folders.append("grading")
     files = [file for folder in folders for file in sorted(root.glob(f"{folder}/**/*.py"))]
+    files += sorted(root.glob("book/_data/*.json"))
     files += [STYLE, KERNEL_CONFIG, *sorted(root.glob("requirements*.lock"))]
     digest = hashlib.sha256()
     for file in files:
