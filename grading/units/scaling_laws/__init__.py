@@ -1,0 +1,1 @@
+"""Unit 10, scaling laws: what a run costs, and what it will reach."""

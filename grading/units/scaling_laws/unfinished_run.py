@@ -1,0 +1,117 @@
+"""scaling_laws/unfinished_run: real runs, one of them read before its schedule had ended."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from grading.course.exercise import Misconception, Question, decision
+from reference_impl.scaling_laws.recorded import recorded_sweep
+
+LINK = "scaling-laws-schedule"
+PLACES = ((16, (1.9e9, 6e9, 1.9e10)), (24, (6e9, 1.9e10, 6e10)), (32, (6e9, 1.9e10, 6e10)))
+Row = tuple[int, int, float]  # parameters, tokens, loss
+
+
+def draw(rng: np.random.Generator) -> Question:
+    """Nine runs of three sizes; the middle one of a size is read on the way of the longest."""
+    runs = {(run.width, run.budget): run for run in recorded_sweep() if run.seed == 0}
+    chosen = [runs[width, budget] for width, budgets in PLACES for budget in budgets]
+    rows = [(run.n_parameters, run.n_tokens, run.loss) for run in chosen]
+    faulty = 3 * int(rng.integers(len(PLACES))) + 1
+    longer = chosen[faulty + 1]
+    rows[faulty] = (longer.n_parameters, rows[faulty][1], longer.early[0])
+    order = rng.permutation(len(rows)).tolist()
+    letters = {row: "ABCDEFGHI"[place] for place, row in enumerate(order)}
+    wrong = {name: letters[row] for name, row in choices(rows, faulty).items()}
+    table = _table([rows[row] for row in order])
+    return Question(shown={"table": table}, right=letters[faulty], wrong=wrong)
+
+
+RANKS: dict[str, Callable[[Row], float]] = {  # the highest of each is what somebody would choose
+    "high-loss": lambda row: row[2],
+    "low-loss": lambda row: -row[2],
+    "few-tokens-per-parameter": lambda row: -row[1] / row[0],
+    "many-tokens-per-parameter": lambda row: row[1] / row[0],
+    "large-model": lambda row: row[0] + row[1] / 1e9,
+    "much-compute": lambda row: row[0] * row[1],
+    "little-compute": lambda row: -row[0] * row[1],
+}
+
+
+def choices(rows: list[Row], faulty: int) -> dict[str, int]:
+    """For each misconception the run that it points to; no run twice."""
+    left = [row for row in range(len(rows)) if row != faulty]
+    found = {}
+    for name, rank in RANKS.items():
+        found[name] = max(left, key=lambda row: rank(rows[row]))
+        left.remove(found[name])
+    return found | {"smooth-neighbour": left[0]}
+
+
+def _table(rows: list[Row]) -> str:
+    """The runs as text, a line each."""
+    lines = ["run   parameters      tokens    loss"]
+    lines += [
+        f"{a:3} {n:12,} {d:11,}  {x:.3f}" for a, (n, d, x) in zip("ABCDEFGHI", rows, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+MISCONCEPTIONS = (
+    Misconception(
+        "high-loss",
+        "This run's loss is high, and as high as it should be for so few tokens. A high loss by "
+        "itself says nothing: compare with runs of the same size.",
+        LINK,
+    ),
+    Misconception(
+        "low-loss",
+        "This run's loss is low. Reading too early makes a loss too high.",
+        LINK,
+    ),
+    Misconception(
+        "few-tokens-per-parameter",
+        "This run read few tokens for its size. That is a matter of its plan; its schedule ended "
+        "with them.",
+        LINK,
+    ),
+    Misconception(
+        "many-tokens-per-parameter",
+        "This run read many tokens for its size, and lies where the shorter runs of its size point "
+        "to.",
+        LINK,
+    ),
+    Misconception(
+        "large-model",
+        "This is a large model with few tokens. It lies where others of its size point to.",
+        LINK,
+    ),
+    Misconception(
+        "much-compute",
+        "This run had much compute, and its loss fits the others of its size.",
+        LINK,
+    ),
+    Misconception(
+        "little-compute",
+        "This run had little compute. That it is short does not make it unfinished.",
+        LINK,
+    ),
+    Misconception(
+        "smooth-neighbour",
+        "This run fits the others of its size. Look for a size whose loss falls slowly at first, "
+        "and then too fast.",
+        LINK,
+    ),
+)
+
+EXERCISE = decision(
+    id="scaling_laws/unfinished_run",
+    callable="unfinished_run",
+    title="Which run was not finished?",
+    parts={"all": 2},
+    minutes=10,
+    difficulty="medium",
+    link=LINK,
+    draw=draw,
+    misconceptions=MISCONCEPTIONS,
+)
