@@ -19,6 +19,7 @@ class Run:
 
     `budget` is what 6 N D was to be, `flops` every product counted. `early` has the losses on the
     way, at the shares of the run that `READ_AT` gives, while the learning rate was still high.
+    `n_rates` is how many learning rates were tried; the best one's run is kept.
     """
 
     budget: float
@@ -31,6 +32,7 @@ class Run:
     seed: int
     loss: float
     early: tuple[float, ...]
+    n_rates: int
 
 
 READ_AT = (0.316, 0.5)
@@ -61,5 +63,6 @@ def _record() -> dict[str, Any]:
 
 
 def _run(row: dict[str, Any]) -> Run:
-    names = {field.name for field in fields(Run)}
-    return Run(**{name: row[name] for name in names - {"early"}}, early=tuple(row["early"]))
+    names = {field.name for field in fields(Run)} - {"early", "n_rates"}
+    n_rates = len(row["rates_tried"])
+    return Run(**{name: row[name] for name in names}, early=tuple(row["early"]), n_rates=n_rates)

@@ -16,8 +16,7 @@
 # **How to read a signature.** `Float[ndarray, " runs"]` is a NumPy array of floats with a number
 # for each run. Nothing checks these words while you work: they are there for you. Where a docstring
 # promises a `ValueError`, the check asks for it; its wording is yours. No input may be changed.
-# Numbers are compared to about six digits. Where a float is wanted, it is a plain Python float:
-# `float(...)` makes one.
+# Numbers are compared to about six digits; a NumPy number is as good as a Python float.
 #
 # N is the number of parameters, D the number of training tokens, C the operations (FLOPs) of the
 # training run. `np.log` is the natural logarithm, and so is ln.
@@ -55,7 +54,7 @@ ModelConfig = given("reference_impl.decoder.config:ModelConfig")
 def petaflop_s_days(n_parameters: float, n_tokens: float) -> float:
     """What a training run costs in petaflop/s-days, by C = 6 N D.
 
-    A petaflop/s-day is 10^15 operations a second, for 24 hours. A plain float is wanted. Raises
+    A petaflop/s-day is 10^15 operations a second, for 24 hours. Nothing is rounded. Raises
     ValueError where one of the two numbers is below 0; 0 is allowed and costs 0.
 
     >>> round(petaflop_s_days(175e9, 300e9))  # GPT-3: 3.15e23 operations, 8.64e19 a day
@@ -118,7 +117,7 @@ def count_flops(config: ModelConfig, n_tokens: int) -> int:
       head (what the mask hides is computed, so it counts);
     - once: the output layer, `d_model` x `vocab_size`.
     The backward pass takes twice the forward pass. Looking up embeddings, norms, softmax, rotations
-    and the optimizer are left out. The result is a whole number (int).
+    and the optimizer are left out.
 
     >>> config = ModelConfig(10, 8, d_model=4, n_layers=1, n_heads=2, n_kv_heads=1,
     ...                      head_dim=2, d_ff=6)
@@ -189,7 +188,7 @@ def fit_power_law(
 ) -> tuple[float, float]:
     """The k and the a of y = k x^a, by least squares of ln y over ln x.
 
-    Two plain floats, k first. Raises ValueError where x and y differ in length, where x has fewer
+    Two numbers, k first. Raises ValueError where x and y differ in length, where x has fewer
     than two different numbers, and where a number is not finite or not above 0: it has no
     logarithm.
 
@@ -238,7 +237,9 @@ with demonstration():
 # far a new point may lie from it, and the further outside it is, the further. With u = ln x, for n
 # points and s² the sum of their squared errors in ln y, divided by n − 2:
 #
-# $$ \text{spread} = s \sqrt{1 + \frac{1}{n} + \frac{(u_\text{new} - \bar u)^2}{\sum (u - \bar u)^2}} $$
+# $$
+# \text{spread} = s \sqrt{1 + \frac{1}{n} + \frac{(u_\text{new} - \bar u)^2}{\sum (u - \bar u)^2}}
+# $$
 #
 # The interval goes from t spreads below the line to t spreads above it, on log paper.
 #
@@ -267,7 +268,7 @@ def predict_interval(
     divided by the number of points less 2, because two numbers were fitted. The spread of a new
     point is s times the root of 1 + 1 / points + (ln new_x - mean of ln x)^2 / (sum of squared
     distances of ln x from that mean). The ends lie `t` spreads below and above on log paper.
-    Three plain floats. Raises ValueError for fewer than three points, and all that a power law
+    Three numbers. Raises ValueError for fewer than three points, and all that a power law
     cannot be fitted to.
 
     >>> x, y = np.exp([-1.0, 0.0, 1.0]), np.exp([0.1, -0.2, 0.1])  # errors 0.1, -0.2, 0.1
@@ -425,8 +426,8 @@ def fit_error(
 
     `coefficients` are E, A, B, alpha, beta. For each run the error e is the logarithm of the
     predicted loss minus that of the measured one. It costs e^2 / 2 where |e| <= delta, and
-    delta * (|e| - delta / 2) beyond. The result is the sum over all runs, a plain float; without
-    runs it is 0.
+    delta * (|e| - delta / 2) beyond. The result is the sum over all runs; without any it
+    is 0.
 
     >>> law = (1.0, 10.0, 20.0, 0.5, 1.0)  # at N = 100, D = 20 it predicts 1 + 1 + 1 = 3
     >>> n, d, near = np.array([100.0]), np.array([20.0]), np.array([3.0 / math.exp(0.1)])
@@ -494,7 +495,7 @@ def best_split(
 ) -> tuple[float, float]:
     """The N and D of lowest loss E + A / N^alpha + B / D^beta among all with 6 N D = compute.
 
-    `coefficients` are E, A, B, alpha, beta. Two plain floats, N first; they need not be whole.
+    `coefficients` are E, A, B, alpha, beta. Two numbers, N first, not rounded.
     Raises ValueError unless `compute` is a finite number above 0.
 
     >>> n, d = best_split((1.0, 10.0, 10.0, 0.5, 0.5), 6e6)  # the same in N and D
@@ -557,3 +558,45 @@ def best_size() -> float:
     No input: read the numbers above, and compute. Right within 1%.
     """
     return 1.0
+
+
+# %% [markdown]
+# ## Your machine for an hour
+#
+# All your pieces, for a run of your own. The cell measures how many operations a second your
+# machine does in training a small decoder, for a second or two. An hour of that is your budget.
+# Your `best_split` says the size, with the law fitted to the sweep; your `forecast` says the loss.
+# Is it within the range of the sweep, or far outside? (No points hang on it. Whoever wants to know
+# makes the run: chapter 9 has all its parts.)
+
+# %% tags=["demo"]
+with demonstration():
+    from time import perf_counter
+
+    import torch
+
+    from reference_impl.decoder.decoder import Decoder
+
+    config = decoder_of(64, 64)
+    model, ids = Decoder(config), torch.randint(62, (8, 64))
+    start, n_steps = perf_counter(), 0
+    while perf_counter() - start < 1.5 and n_steps < 200:
+        model(ids).logsumexp(-1).mean().backward()
+        n_steps += 1
+    rate = n_steps * count_flops(config, ids.numel()) / (perf_counter() - start)
+    hour = 3600 * rate
+    n, d = best_split(ours, hour)
+    low, middle, high = forecast(runs, hour, t=3.18)
+    print(f"{rate:.1e} operations a second, {hour:.1e} in an hour")
+    print(f"{hour / compute[-1]:,.0f} times the largest budget of the sweep")
+    print(f"best size by the sweep's law: {n:,.0f} parameters, {d:,.0f} characters")
+    print(f"loss: {middle:.3f}, between {low:.3f} and {high:.3f}, if the line stays straight")
+
+# %% [markdown]
+# The plays have 4.3 million characters. If your run asks for more, it has to read them again, and
+# repeated text is worth less than new text: no law of this notebook knows that.
+#
+# **What you have now.** The cost of a run in operations, in days of a machine and in money; a law
+# fitted to logarithms; a prediction that says how sure it is; the best size in closed form; and an
+# eye for a loss that was read too early. Together the exercises are worth 20 points. Next comes
+# chapter 11, fine-tuning: how a model that only completes texts learns to answer.

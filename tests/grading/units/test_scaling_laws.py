@@ -1,0 +1,77 @@
+"""Unit 10: answers that are written out equal the reference; a question has one right choice."""
+
+import math
+
+import numpy as np
+import pytest
+
+from grading.course.sources import solution_of
+from grading.course.unit import load_exercise
+from grading.units.scaling_laws import best_size, unfinished_run
+from reference_impl.decoder.config import SMOLLM2_135M, ModelConfig
+from reference_impl.scaling_laws import accounting, fits, recorded, scaling
+
+
+def answer(topic):
+    return solution_of(load_exercise(f"scaling_laws/{topic}"))
+
+
+def test_the_rule_and_its_unit_are_the_reference():
+    flops = scaling.training_flops(3e9, 7e10)
+    assert math.isclose(
+        answer("petaflop_s_days")(3e9, 7e10), scaling.petaflop_s_days(flops), rel_tol=1e-12
+    )
+
+
+def test_the_count_is_the_reference_over_whole_windows():
+    for config in (SMOLLM2_135M, ModelConfig(11, 7, 12, 3, 3, 1, 10, 17)):
+        window = config.context_length
+        counted = answer("count_flops")(config, 5 * window)
+        assert counted == accounting.training_flops(config, 5, window)
+
+
+def test_fits_and_optimum_are_the_reference():
+    rng = np.random.default_rng(0)
+    x = np.geomspace(1e9, 1e12, 9)
+    y = 20 * x**-0.1 * rng.lognormal(sigma=0.02, size=9)
+    law = fits.fit_power_law(x, y)
+    assert answer("fit_power_law")(x, y) == pytest.approx((law.coefficient, law.exponent))
+    known = scaling.BESIROGLU
+    coefficients = (known.E, known.A, known.B, known.alpha, known.beta)
+    assert answer("best_split")(coefficients, 1e21) == pytest.approx(known.optimum(1e21))
+    n, d, losses = x / 100, 20 * x / 100, y
+    logs = np.array([*np.log(coefficients[:3]), known.alpha, known.beta])
+    wanted, _ = scaling.huber_and_slope(logs, np.log(n), np.log(d), np.log(losses), 1e-3)
+    assert answer("fit_error")(coefficients, n, d, losses) == pytest.approx(wanted)
+
+
+def test_the_interval_holds_a_new_point_as_often_as_it_says():
+    """t = 2.571 is for 95% with seven points; 400 draws have a spread of 1.1%."""
+    rng = np.random.default_rng(1)
+    x, new_x = np.geomspace(1e9, 1e11, 7), 1e12
+    held = 0
+    for _ in range(400):
+        y = 20 * x**-0.1 * rng.lognormal(sigma=0.05, size=7)
+        low, _, high = answer("predict_interval")(x, y, new_x, 2.571)
+        held += low < 20 * new_x**-0.1 * rng.lognormal(sigma=0.05) < high
+    assert 0.91 < held / 400 < 0.99
+
+
+def test_the_recorded_sweep_is_what_the_chapter_says():
+    sweep, larger = recorded.recorded_sweep(), recorded.recorded_larger_run()
+    assert len(sweep) >= 20 and {run.seed for run in sweep} == {0, 1}
+    budgets = sorted({run.budget for run in sweep})
+    assert budgets[-1] / budgets[0] >= 99.9 and larger[0].budget > budgets[-1]
+    for run in sweep + larger:
+        assert run.n_tokens * run.n_parameters * 6 == pytest.approx(run.budget, rel=0.02)
+        assert 1 < run.loss < 4 and run.n_rates >= 2
+    ratios = [run.n_tokens / run.n_parameters for run in sweep]
+    assert max(ratios) > 20 * min(ratios)
+
+
+def test_no_two_choices_of_a_question_are_the_same():
+    for seed in range(20):
+        question = unfinished_run.draw(np.random.default_rng(seed))
+        assert len({question.right, *question.wrong.values()}) == 1 + len(question.wrong)
+        question = best_size.draw(np.random.default_rng(seed))
+        assert all(abs(x / question.right - 1) > 0.02 for x in question.wrong.values())
