@@ -23,7 +23,7 @@ def draw(rng: np.random.Generator) -> Question:
 def _draw(rng: np.random.Generator) -> Question:
     dollars = 10_000 * int(rng.integers(12, 90))
     hourly = float(rng.integers(150, 390)) / 100
-    sheet = 1e12 * int(rng.integers(300, 990))
+    sheet = 10**12 * int(rng.integers(300, 990))
     share = float(rng.integers(28, 47)) / 100
     alpha = float(rng.integers(330, 350)) / 1000
     beta = float(rng.integers(365, 385)) / 1000

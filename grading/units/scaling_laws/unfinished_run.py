@@ -8,23 +8,32 @@ from grading.course.exercise import Misconception, Question, decision
 from reference_impl.scaling_laws.recorded import recorded_sweep
 
 LINK = "scaling-laws-schedule"
-PLACES = ((16, (1.9e9, 6e9, 1.9e10)), (24, (6e9, 1.9e10, 6e10)), (32, (6e9, 1.9e10, 6e10)))
+PLACES = (  # a size, and the budgets of its three runs
+    (12, (6e8, 1.9e9, 6e9)),
+    (16, (6e8, 1.9e9, 6e9)),
+    (24, (6e8, 1.9e9, 6e9)),
+)
+FITS = "smooth-neighbour"
 Row = tuple[int, int, float]  # parameters, tokens, loss
 
 
 def draw(rng: np.random.Generator) -> Question:
-    """Nine runs of three sizes; the middle one of a size is read on the way of the longest."""
-    runs = {(run.width, run.budget): run for run in recorded_sweep() if run.seed == 0}
-    chosen = [runs[width, budget] for width, budgets in PLACES for budget in budgets]
+    """Nine runs of three sizes; one of them, not the shortest of its size, is read on its way."""
+    runs = {(run.width, run.budget, run.seed): run for run in recorded_sweep()}
+    places = [(width, budget) for width, budgets in PLACES for budget in budgets]
+    chosen = [runs[*place, int(rng.integers(2))] for place in places]
     rows = [(run.n_parameters, run.n_tokens, run.loss) for run in chosen]
-    faulty = 3 * int(rng.integers(len(PLACES))) + 1
-    longer = chosen[faulty + 1]
-    rows[faulty] = (longer.n_parameters, rows[faulty][1], longer.early[0])
+    faulty = 3 * int(rng.integers(len(PLACES))) + int(rng.integers(1, 3))
+    rows[faulty] = (*rows[faulty][:2], chosen[faulty].early[0])
     order = rng.permutation(len(rows)).tolist()
     letters = {row: "ABCDEFGHI"[place] for place, row in enumerate(order)}
-    wrong = {name: letters[row] for name, row in choices(rows, faulty).items()}
-    table = _table([rows[row] for row in order])
-    return Question(shown={"table": table}, right=letters[faulty], wrong=wrong)
+    wrong, others = choices(rows, faulty)
+    return Question(
+        shown={"table": _table([rows[row] for row in order])},
+        right=letters[faulty],
+        wrong={name: letters[row] for name, row in wrong.items()},
+        also={FITS: [letters[row] for row in others]},
+    )
 
 
 RANKS: dict[str, Callable[[Row], float]] = {  # the highest of each is what somebody would choose
@@ -33,19 +42,17 @@ RANKS: dict[str, Callable[[Row], float]] = {  # the highest of each is what some
     "few-tokens-per-parameter": lambda row: -row[1] / row[0],
     "many-tokens-per-parameter": lambda row: row[1] / row[0],
     "large-model": lambda row: row[0] + row[1] / 1e9,
-    "much-compute": lambda row: row[0] * row[1],
-    "little-compute": lambda row: -row[0] * row[1],
 }
 
 
-def choices(rows: list[Row], faulty: int) -> dict[str, int]:
-    """For each misconception the run that it points to; no run twice."""
+def choices(rows: list[Row], faulty: int) -> tuple[dict[str, int], list[int]]:
+    """For each misconception a run that it points to, no run twice; then further runs that fit."""
     left = [row for row in range(len(rows)) if row != faulty]
     found = {}
     for name, rank in RANKS.items():
         found[name] = max(left, key=lambda row: rank(rows[row]))
         left.remove(found[name])
-    return found | {"smooth-neighbour": left[0]}
+    return found | {FITS: left[0]}, left[1:]
 
 
 def _table(rows: list[Row]) -> str:
@@ -87,19 +94,9 @@ MISCONCEPTIONS = (
         LINK,
     ),
     Misconception(
-        "much-compute",
-        "This run had much compute, and its loss fits the others of its size.",
-        LINK,
-    ),
-    Misconception(
-        "little-compute",
-        "This run had little compute. That it is short does not make it unfinished.",
-        LINK,
-    ),
-    Misconception(
         "smooth-neighbour",
-        "This run fits the others of its size. Look for a size whose loss falls slowly at first, "
-        "and then too fast.",
+        "This run fits the others of its size. Look for a size at which more tokens do not help as "
+        "they should.",
         LINK,
     ),
 )

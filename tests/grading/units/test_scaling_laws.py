@@ -75,3 +75,19 @@ def test_no_two_choices_of_a_question_are_the_same():
         assert len({question.right, *question.wrong.values()}) == 1 + len(question.wrong)
         question = best_size.draw(np.random.default_rng(seed))
         assert all(abs(x / question.right - 1) > 0.02 for x in question.wrong.values())
+
+
+def test_the_unfinished_run_lies_above_the_others():
+    """ln L as a plane over ln N and ln D through eight of the nine runs: the ninth is far off."""
+    for seed in range(30):
+        question = unfinished_run.draw(np.random.default_rng(seed))
+        rows = [line.replace(",", "").split() for line in question.shown["table"].splitlines()[1:]]
+        n, d, loss = np.log(np.array([row[1:] for row in rows], dtype=float)).T
+        columns = np.column_stack([np.ones(len(n)), n, d, d**2])
+        above = []
+        for i in range(len(n)):
+            rest = np.arange(len(n)) != i
+            plane, *_ = np.linalg.lstsq(columns[rest], loss[rest], rcond=None)
+            errors = columns[rest] @ plane - loss[rest]
+            above.append((errors**2).sum())
+        assert rows[int(np.argmin(above))][0] == question.right
