@@ -48,7 +48,7 @@ WIDTHS = {  # budget in FLOPs, 6 N D: the widths that spend it
     1.9e8: (4, 6, 8, 12),
     6e8: (4, 6, 8, 12, 16, 24),
     1.9e9: (6, 8, 12, 16, 24),
-    6e9: (12, 16, 24, 32),
+    6e9: (8, 12, 16, 24, 32),
 }
 # Ten times the largest budget. The size was set before the sweep had ended.
 HELD_OUT = {"budget": 6e10, "width": 32, "rate": 0.016}
