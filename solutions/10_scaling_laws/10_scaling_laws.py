@@ -598,5 +598,5 @@ with demonstration():
 #
 # **What you have now.** The cost of a run in operations, in days of a machine and in money; a law
 # fitted to logarithms; a prediction that says how sure it is; the best size in closed form; and an
-# eye for a loss that was read too early. Together the exercises are worth 20 points. Next comes
+# eye for a loss that was read too early. Together the exercises are worth 21 points. Next comes
 # chapter 11, fine-tuning: how a model that only completes texts learns to answer.
