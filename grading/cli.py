@@ -69,12 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("units", nargs="*", metavar="UNIT", help=text)
     sub.add_argument("--seeds", type=_count, default=5, metavar="N", help="draws of the inputs")
     _add_json(sub)
-    sub = command("chat", _chat, "talk to SmolLM2-135M, run by the course's reference model")
+    sub = command("chat", _chat, "talk to SmolLM2-135M, run by the course's model or by yours")
     text = 'what to ask: "What is gravity?"; without it, a conversation'
     sub.add_argument("prompt", nargs="?", help=text)
     sub.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy")
     sub.add_argument("--max-new-tokens", type=_count, default=256, metavar="N")
     sub.add_argument("--seed", type=int, metavar="N")
+    text = "whose model speaks: the course's, or yours, which `course assemble` puts together"
+    sub.add_argument("--model", choices=("course", "mine"), default="course", help=text)
+    learner.add_folder(sub)
     return parser
 
 
@@ -303,7 +306,9 @@ def _bank(arguments: argparse.Namespace) -> int:
 def _chat(arguments: argparse.Namespace) -> int:
     from grading.learner.talk import talk
 
-    talk(arguments.prompt, arguments.temperature, arguments.max_new_tokens, arguments.seed)
+    a = arguments
+    own = learner.learners_folder(a.folder) if a.model == "mine" else None
+    talk(a.prompt, a.temperature, a.max_new_tokens, a.seed, own)
     return 0
 
 

@@ -41,6 +41,7 @@ class AssembledModel:
         self.embedding, self.blocks, self.final_norm = sort_weights(tensors, WEIGHT_NAMES)
         self.caches = [LayerCache() for _ in self.blocks]
         self.cached_ids: list[int] = []
+        self.ended: str | None = None
 
     def layers(self, caches: Sequence[Any]) -> list[Callable[[Tensor], Tensor]]:
         """The layers as functions from stream to stream, which remember in `caches`."""
@@ -94,13 +95,17 @@ class AssembledModel:
         max_new_tokens: int = 256,
         seed: int = 0,
     ) -> Iterator[str]:
-        """The answer to a conversation, piece by piece."""
+        """The answer to a conversation, piece by piece; `ended` then says what ended it."""
         generator = torch.Generator().manual_seed(seed)
+        end = {self.special_tokens["<|im_end|>"]}
+        self.ended = "limit"
 
         def choose(logits: Tensor) -> int:
-            return int(sample(logits[None], temperature, None, None, generator)[0])
+            token_id = int(sample(logits[None], temperature, None, None, generator)[0])
+            if token_id in end:
+                self.ended = "end mark"
+            return token_id
 
-        end = {self.special_tokens["<|im_end|>"]}
         prompt, context = self.encode_chat(messages), self.config.context_length
         ids = generate(self.next_logits, prompt, max_new_tokens, choose, end, context)
         yield from stream_text(ids, self.decode)

@@ -17,28 +17,33 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument(
         "unit", nargs="?", metavar="UNIT", help="the first with points left by default"
     )
-    _add_folder(sub)
+    add_folder(sub)
     sub.add_argument("--no-open", action="store_true", help="only say how to open it")
     sub = command("upgrade", _upgrade, "bring a newer release into your notebooks; answers stay")
     sub.add_argument("units", nargs="*", metavar="UNIT", help="all that you have by default")
-    _add_folder(sub)
+    add_folder(sub)
     sub = command(
         "progress", _progress, "your points, misconceptions met and overcome, what is next"
     )
-    _add_folder(sub)
+    add_folder(sub)
     sub = command("parts", _parts, "the parts of your own model, and which of them you wrote")
-    _add_folder(sub)
+    add_folder(sub)
     text = "put your parts together to a model in one file, and compare it with the course's"
     sub = command("assemble", _assemble, text)
-    _add_folder(sub)
+    add_folder(sub)
     sub.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
+    text = "a page with your parts, misconceptions overcome, and your model's first words"
+    sub = command("certificate", _certificate, text)
+    add_folder(sub)
+    sub.add_argument("--name", metavar="NAME", help="yours, as the page shall show it")
     sub = command("solution", _solution, "a worked solution; that you saw it is noted")
     sub.add_argument("exercise", metavar="UNIT/NAME", help="such as attention/causal_mask")
-    _add_folder(sub)
+    add_folder(sub)
     sub.add_argument("--yes", action="store_true", help="show it without asking")
 
 
-def _add_folder(sub: argparse.ArgumentParser) -> None:
+def add_folder(sub: argparse.ArgumentParser) -> None:
+    """Let a command say which learner's folder it is about."""
     text = "your folder; by default the one you are in, else notebooks/ of the course"
     sub.add_argument("--folder", type=Path, metavar="DIR", help=text)
 
@@ -114,6 +119,14 @@ def _assemble(arguments: argparse.Namespace) -> int:
     if found.equal:
         print("Talk to it: `course chat --model mine`")
     return int(not found.equal)
+
+
+def _certificate(arguments: argparse.Namespace) -> int:
+    from grading.learner.certificate import write_certificate
+
+    print("Your model says its first words ...", flush=True)
+    print(write_certificate(learners_folder(arguments.folder), arguments.name))
+    return 0
 
 
 def _summary(place: Path | None):

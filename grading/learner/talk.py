@@ -1,7 +1,10 @@
 """A conversation with SmolLM2 in the terminal."""
 
+import secrets
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from grading.course.errors import CourseError
 
@@ -12,12 +15,22 @@ ENDED = {
 }
 
 
-def talk(prompt: str | None, temperature: float, max_new_tokens: int, seed: int | None) -> None:
+def talk(
+    prompt: str | None,
+    temperature: float,
+    max_new_tokens: int,
+    seed: int | None,
+    own: Path | None = None,
+) -> None:
     """Answer one prompt or, without one, whatever the learner types until an empty end of input.
 
-    Raises CourseError where the weights are not there or the conversation no longer fits.
+    `own` is the folder of the learner whose own model speaks; the course's does without. Raises
+    CourseError where the weights are not there or the conversation no longer fits.
     """
-    conversation, sampler = _load(temperature, seed)
+    if own is None:
+        conversation, sampler = _load(temperature, seed)
+    else:
+        conversation, sampler = _load_own(own, temperature, seed), None
     try:
         for asked in [prompt] if prompt is not None else _typed():
             _answer(conversation, asked, sampler, max_new_tokens)
@@ -35,6 +48,47 @@ def _load(temperature: float, seed: int | None):
         return Conversation(*default_model()), Sampler(temperature, seed=seed)
     except (OSError, ValueError) as error:
         raise CourseError(str(error)) from None
+
+
+def _load_own(place: Path, temperature: float, seed: int | None) -> "OwnConversation":
+    """The learner's model: assembled now, where there is no file of it yet."""
+    from grading.learner import own_model
+
+    path = own_model.write_model(place).path
+    print(f"Loading SmolLM2-135M-Instruct into {path} ...", file=sys.stderr, flush=True)
+    try:
+        model = own_model.load_module(path)[own_model.LOAD]()
+    except (OSError, ValueError) as error:
+        raise CourseError(str(error)) from None
+    return OwnConversation(model, temperature, secrets.randbelow(2**31) if seed is None else seed)
+
+
+class OwnConversation:
+    """A chat with the learner's own model; an answer that is stopped is forgotten."""
+
+    def __init__(self, model: Any, temperature: float = 0.0, seed: int = 0) -> None:
+        self.model, self.temperature, self.seed = model, temperature, seed
+        self.messages: list[dict[str, str]] = []
+        self.ended: str | None = None
+
+    def reply(self, prompt: str, sampler: None, max_new_tokens: int) -> Iterator[str]:
+        """Stream the answer. Raises CourseError where one of the learner's parts fails."""
+        asked = [*self.messages, {"role": "user", "content": prompt}]
+        answer: list[str] = []
+        self.ended, self.seed = None, self.seed + 1
+        try:
+            for piece in self.model.reply(asked, self.temperature, max_new_tokens, self.seed):
+                answer.append(piece)
+                yield piece
+        except ValueError:
+            raise
+        except Exception as error:
+            raise CourseError(
+                f"your model stopped ({type(error).__name__}: {error}). "
+                "`course assemble` says which part it is."
+            ) from None
+        self.ended = self.model.ended
+        self.messages = [*asked, {"role": "assistant", "content": "".join(answer)}]
 
 
 def _typed() -> Iterator[str]:
