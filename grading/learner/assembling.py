@@ -36,7 +36,7 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
         worst, n = max(found.differences), len(found.differences)
         yield f"Largest difference in {n} states, from the embedding to the logits: {worst:.1e}"
     if found.equal:
-        yield f"The same model as the course's, layer by layer (up to {TOLERANCE:g} of a state)."
+        yield f"The same model as the course's, layer by layer (up to {TOLERANCE:g} of a vector)."
         return
     if found.first is not None:
         yield f"The first state that differs: {found.state(found.first)}."

@@ -35,7 +35,7 @@ MESSAGES = (
     {"role": "assistant", "content": "Yes."},
     {"role": "user", "content": "Why?"},
 )
-TOLERANCE = 1e-3  # of the largest number of a state
+TOLERANCE = 1e-3  # of the length of a vector
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,8 @@ def _same(one: Any, other: Any) -> bool:
 def _relative(state: Tensor, wanted: Tensor) -> float:
     if state.shape != wanted.shape:
         return float("inf")
-    return ((state - wanted).abs().max() / wanted.abs().max()).item()
+    apart = (state - wanted).norm(dim=-1) / wanted.norm(dim=-1).clamp_min(1e-30)  # ... seq
+    return apart.max().item()
 
 
 # --- the reference --------------------------------------------------------------------------------

@@ -195,28 +195,29 @@ def chat_turn(
 
 
 def first_difference(
-    states: Sequence[Float[torch.Tensor, "..."]],
-    reference: Sequence[Float[torch.Tensor, "..."]],
+    states: Sequence[Float[torch.Tensor, "... features"]],
+    reference: Sequence[Float[torch.Tensor, "... features"]],
     tolerance: float = 1e-3,
 ) -> int | None:
     """The number of the first state that is not the reference's; None where all agree.
 
-    States are counted from 0. Two states agree if they have the same shape and the largest
-    absolute difference of two numbers is at most `tolerance` times the largest absolute number of
-    the reference's. A NaN or an infinite number never agrees; the reference's are all finite.
-    There are as many states in both.
+    States are counted from 0. The last axis of a state holds the features of one position. Two
+    states agree if they have the same shape and at *every* position the length (Euclidean norm) of
+    the difference is at most `tolerance` times the length of the reference's vector. A NaN or an
+    infinite number never agrees; the reference's are all finite. There are as many states in both.
 
-    >>> reference = [torch.tensor([2.0, -10.0]), torch.tensor([1.0, 4.0])]
-    >>> states = [torch.tensor([2.1, -10.0]), torch.tensor([1.1, 4.0])]
-    >>> first_difference(states, reference, tolerance=0.02)  # 0.1 of 10, then 0.1 of 4
-    1
-    >>> first_difference(states, reference, tolerance=0.05) is None
+    >>> reference = [torch.tensor([[3.0, 4.0], [0.0, 100.0]])]  # two positions, of length 5 and 100
+    >>> states = [torch.tensor([[3.1, 4.0], [0.0, 100.0]])]  # the first is off by 0.1
+    >>> first_difference(states, reference, tolerance=0.01)  # 0.1 / 5 = 0.02
+    0
+    >>> first_difference(states, reference, tolerance=0.03) is None
     True
     """
     for i, (state, wanted) in enumerate(zip(states, reference, strict=True)):
         if state.shape != wanted.shape:
             return i
-        difference = (state - wanted).abs().max()
-        if not difference <= tolerance * wanted.abs().max():  # also where it is NaN
+        difference = (state - wanted).norm(dim=-1)  # ...
+        size = wanted.norm(dim=-1)  # ...
+        if not (difference <= tolerance * size).all():  # also where it is NaN
             return i
     return None

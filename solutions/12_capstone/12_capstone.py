@@ -150,14 +150,14 @@ with demonstration(), torch.inference_mode():
 #
 # Two models are the same if all their states are: the embedding, the stream after each layer, the
 # logits. Where they are not, everything behind the first difference is off as well, so only the
-# *first* one tells you where to look. The stream's numbers grow from layer to layer: how do you say
-# *equal* for all of them with one number?
+# *first* one tells you where to look. But what is *equal*? The numbers grow from layer to layer,
+# and a few positions and features are giants beside all others. So each position's vector is
+# measured by its own length.
 #
 # <details><summary>Hint</summary>
 #
-# The limit of a state is `tolerance` times the largest absolute number of the reference's. What
-# does a comparison with NaN give, and which way round do you have to ask so that NaN counts as
-# different?
+# `x.norm(dim=-1)` is the length of each vector along the last axis. What does a comparison with NaN
+# give, and which way round do you have to ask so that NaN counts as different?
 #
 # </details>
 
@@ -166,7 +166,7 @@ from reference_impl.capstone.joints import first_difference
 
 # %% [markdown]
 # The proof of the whole course: your model and the course's decoder on the same weights, 32 states.
-# Then the same with one weight of layer 12 moved a little. Which state is the first to notice?
+# Then with a fault planted into layer 12. Which state should be the first to differ?
 
 # %% tags=["demo"]
 torch.manual_seed(0)
@@ -193,10 +193,10 @@ with demonstration(), torch.inference_mode():
         reference.append(block(reference[-1], angles))
     reference.append(theirs(ids))
     print("first difference:", first_difference(your_states(ids), reference))
-    number = blocks[12]["up_proj"][5, 7].item()
-    blocks[12]["up_proj"][5, 7] = 30.0
-    print("with one weight of layer 12 moved:", first_difference(your_states(ids), reference))
-    blocks[12]["up_proj"][5, 7] = number
+    faulty = dict(blocks[12], gate_proj=blocks[12]["up_proj"], up_proj=blocks[12]["gate_proj"])
+    sound, blocks[12] = blocks[12], faulty
+    print("gate and up swapped in layer 12:", first_difference(your_states(ids), reference))
+    blocks[12] = sound
     del theirs, reference
 
 # %% [markdown]
@@ -391,7 +391,7 @@ def bug_hunt() -> str:
 
     No input, and nothing to compute: read the table above.
     """
-    return "ABC"
+    return "IKA"
 
 
 # %% [markdown]
@@ -424,7 +424,7 @@ def days_of_training() -> float:
 
     No input: read the plan above.
     """
-    return 1.0
+    return 0.2331
 
 
 # %% [markdown]

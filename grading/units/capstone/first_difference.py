@@ -1,7 +1,8 @@
 """capstone/first_difference: where two models part ways."""
 
+import math
+
 import numpy as np
-import torch
 
 from grading.course.exercise import Case, Exercise, Misconception
 
@@ -10,14 +11,15 @@ LINK = "capstone-compare"
 
 def cases(rng: np.random.Generator) -> list[Case]:
     """Small and large differences at several states; NaN, infinity, another shape; limits."""
-    sizes = (1.0, 10.0, 100.0, 1000.0)
-    reference = [size * _tensor(rng) for size in sizes]
+    reference = [_tensor(rng, scale=size) for size in (1.0, 10.0, 100.0, 1000.0)]
 
-    def off(*changes: tuple[int, float, float]) -> list[np.ndarray]:
-        """Of state i, one number moved by a share of the state's largest."""
+    def off(*changes: tuple[int, float], at=(1, 2)) -> list[np.ndarray]:
+        """At one position of state i, a vector moved by a share of the reference's length."""
         states = [state.copy() for state in reference]
-        for i, share, direction in changes:
-            states[i][0, 0, 1] += direction * share * np.abs(reference[i]).max()
+        for i, share in changes:
+            direction = rng.standard_normal(7)
+            length = np.linalg.norm(reference[i][at]) * share
+            states[i][at] += (direction / np.linalg.norm(direction) * length).astype(np.float32)
         return states
 
     def special(i: int, value: float) -> list[np.ndarray]:
@@ -25,185 +27,207 @@ def cases(rng: np.random.Generator) -> list[Case]:
         states[i][0, 1, 2] = value
         return states
 
+    exact = [np.array([[3.0, 4.0], [0.0, 2.0]], dtype=np.float32)]
+    just = [exact[0] + np.array([[0.0, 2.5], [0.0, 0.0]], dtype=np.float32)]
     shaped = [*off()[:2], reference[2][:, :1].copy(), reference[3]]
     kept = [*reference[:2], np.repeat(reference[2][:, :1], 5, axis=1), reference[3]]
-    exact = [np.array([1.0, -4.0], dtype=np.float32)]
 
     def case(says, states, wanted=None, tolerance=1e-2):
-        inputs = {
-            "states": states,
-            "reference": reference if wanted is None else wanted,
-            "tolerance": tolerance,
-        }
-        return Case(says, inputs)
+        right = reference if wanted is None else wanted
+        return Case(says, {"states": states, "reference": right, "tolerance": tolerance})
 
     return [
         case("equal states", off()),
-        case("a difference in state 2", off((2, 0.05, 1))),
-        case("a difference in state 2, downwards", off((2, 0.05, -1))),
-        case("a difference in state 0", off((0, 0.05, 1))),
-        case("a difference in the last state", off((3, 0.05, -1))),
-        case("differences in states 1 and 3, the later one larger", off((1, 0.05, 1), (3, 0.4, 1))),
-        case("a small difference in every state", off(*((i, 0.003, 1) for i in range(4)))),
-        case("a small difference in state 1, a larger one in 2", off((1, 0.004, 1), (2, 0.2, 1))),
-        case("a larger tolerance", off((0, 0.05, 1), (1, 0.3, 1)), tolerance=0.1),
+        case("a difference in state 2", off((2, 0.05))),
+        case("a difference in state 0", off((0, 0.05))),
+        case("a difference in the last state", off((3, 0.05))),
+        case("a difference at the first position", off((1, 0.05), at=(0, 0))),
+        case("a difference at the last position", off((1, 0.05), at=(1, 4))),
+        case("differences in states 1 and 3, the later one larger", off((1, 0.05), (3, 0.4))),
+        case("a small difference in every state", off(*((i, 0.006) for i in range(4)))),
+        case("a small difference in state 1, a larger one in 2", off((1, 0.006), (2, 0.2))),
+        case("a larger tolerance", off((0, 0.05), (1, 0.3)), tolerance=0.1),
         case("NaN in state 1", special(1, np.nan)),
         case("infinity in state 3", special(3, np.inf)),
-        case("a state far too large", [*off()[:1], 40 * reference[1], *off()[2:]]),
+        case("a state twice as large", [*off()[:1], 2 * reference[1], *off()[2:]], tolerance=0.7),
+        case("a vector turned round", [*off()[:1], -reference[1], *off()[2:]]),
         case("a state of zeros", [*off()[:1], 0 * reference[1], *off()[2:]]),
         case("a state with one position only", shaped, kept),
         case("a state with one feature more", [*off()[:3], _tensor(rng, features=8)]),
-        case("a difference of just the tolerance", [exact[0] + np.float32(2)], exact, 0.5),
+        case("a difference of just the tolerance", just, exact, 0.5),
         case("equal states and tolerance 0", off(), tolerance=0.0),
-        case("a difference and tolerance 0", off((1, 1e-3, 1)), tolerance=0.0),
-        case("a difference before the last position", _earlier(reference)),
-        case("a rare difference among small numbers", *_peak(rng)),
-        Case("no tolerance given", {"states": off((1, 0.0015, 1)), "reference": reference}),
-        Case(
-            "no tolerance given, less apart", {"states": off((1, 5e-4, 1)), "reference": reference}
-        ),
+        case("a difference and tolerance 0", off((1, 1e-3)), tolerance=0.0),
+        case("a giant first position, and a small one that is off", *_giant(rng, False)),
+        case("a giant feature, and a small one that is off", *_giant(rng, True)),
+        Case("no tolerance given", {"states": off((1, 0.0015)), "reference": reference}),
+        Case("no tolerance given, less apart", {"states": off((1, 5e-4)), "reference": reference}),
         case("no states", [], []),
     ]
 
 
-def _tensor(rng, features: int = 7) -> np.ndarray:
-    return rng.uniform(-1, 1, size=(2, 5, features)).astype(np.float32)
+def _tensor(rng, features: int = 7, scale: float = 1.0) -> np.ndarray:
+    return (scale * rng.uniform(-1, 1, size=(2, 5, features))).astype(np.float32)
 
 
-def _earlier(reference) -> list[np.ndarray]:
-    states = [state.copy() for state in reference]
-    states[1][1, 2] += 3
-    return states
+def _giant(rng, everywhere: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """A feature of 1000, at the first position or at all, as real streams have.
 
-
-def _peak(rng) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """One feature of 100 among small ones, as real streams have; a small one is off by 0.1."""
-    wanted = 0.01 * _tensor(rng)
-    wanted[:, :, 3] = 100
+    A small number is off: by more than its position allows, or by much of itself alone.
+    """
+    wanted = _tensor(rng)
+    wanted[:, :, 3] = 1000
+    if not everywhere:
+        wanted[:, 1:, 3] = 0.5
     state = wanted.copy()
-    state[0, 0, 0] += 0.1
+    state[0, 2, 0] += 0.5
     return [state], [wanted]
 
 
 # --- right in other ways ---------------------------------------------------------------------
 
 
-def with_allclose(states, reference, tolerance=1e-3):
-    """torch.allclose, the largest number of the reference as an absolute tolerance."""
-    for i in range(len(reference)):
-        same = states[i].shape == reference[i].shape
-        limit = tolerance * reference[i].abs().max().item()
-        if not (same and torch.allclose(states[i], reference[i], rtol=0.0, atol=limit)):
-            return i
-    return None
+def position_by_position(states, reference, tolerance=1e-3):
+    """Each vector by itself, in Python's own numbers."""
 
+    def length(vector):
+        return math.sqrt(sum(number * number for number in vector))
 
-def number_by_number(states, reference, tolerance=1e-3):
-    """Lists of Python numbers."""
     for i, (state, wanted) in enumerate(zip(states, reference, strict=True)):
-        limit = tolerance * max(abs(number) for number in wanted.flatten().tolist())
-        pairs = zip(state.flatten().tolist(), wanted.flatten().tolist(), strict=False)
         if list(state.shape) != list(wanted.shape):
             return i
-        if not all(abs(a - b) <= limit * (1 + 1e-6) for a, b in pairs):
-            return i
+        n = wanted.shape[-1]
+        for a, r in zip(state.reshape(-1, n).tolist(), wanted.reshape(-1, n).tolist(), strict=True):
+            apart = length([x - y for x, y in zip(a, r, strict=True)])
+            if math.isnan(apart) or apart > tolerance * length(r) * (1 + 1e-6):
+                return i
 
 
-def all_then_first(states, reference, tolerance=1e-3):
-    """A list of agreements, and the place of the first False in it."""
-
-    def agrees(state, wanted):
-        if state.shape != wanted.shape or not bool(torch.isfinite(state).all()):
-            return False
-        apart = torch.linalg.vector_norm(state - wanted, ord=float("inf"))
-        return bool(apart <= tolerance * torch.linalg.vector_norm(wanted, ord=float("inf")))
-
-    found = [agrees(s, w) for s, w in zip(states, reference, strict=True)]
+def by_squares(states, reference, tolerance=1e-3):
+    """Squared lengths in float64, and a list of agreements."""
+    found = []
+    for state, wanted in zip(states, reference, strict=True):
+        if state.shape != wanted.shape:
+            found.append(False)
+            continue
+        apart = (state.double() - wanted.double()).square().sum(-1)
+        found.append(bool((apart <= tolerance**2 * wanted.double().square().sum(-1)).all()))
     return found.index(False) if False in found else None
+
+
+def with_numpy(states, reference, tolerance=1e-3):
+    """NumPy's norm, and next() over the numbers that differ."""
+
+    def differs(i):
+        state, wanted = states[i].numpy(), reference[i].numpy()
+        if state.shape != wanted.shape or not np.isfinite(state).all():
+            return True
+        apart = np.linalg.norm(state - wanted, axis=-1)
+        return bool((apart > tolerance * np.linalg.norm(wanted, axis=-1)).any())
+
+    return next(filter(differs, range(len(reference))), None)
 
 
 # --- wrong in known ways -----------------------------------------------------------------------
 
-DIFFERENCE = "difference = (state - wanted).abs().max()"
-TEST = "if not difference <= tolerance * wanted.abs().max():"
+DIFFERENCE = "difference = (state - wanted).norm(dim=-1)"
+SIZE = "size = wanted.norm(dim=-1)"
+TEST = "if not (difference <= tolerance * size).all():"
 SHAPE = "if state.shape != wanted.shape:\n            return i\n        "
+PAIRS = "enumerate(zip(states, reference, strict=True))"
 
 MISCONCEPTIONS = (
     Misconception(
         "absolute",
-        "The difference is compared with the tolerance itself. States of a deep model go into the "
-        "hundreds: measure it by the largest number of the reference.",
+        "The difference is compared with the tolerance itself. The vectors of a deep model grow "
+        "from layer to layer: measure by the reference's.",
         LINK,
-        {TEST: "if not difference <= tolerance:"},
+        {TEST: "if not (difference <= tolerance).all():"},
+    ),
+    Misconception(
+        "largest-of-the-state",
+        "The largest difference is measured by the largest number of the whole state. A few giant "
+        "numbers then hide what is wrong everywhere else: measure each position by its own vector.",
+        LINK,
+        {
+            DIFFERENCE: "difference = (state - wanted).abs().max()",
+            SIZE: "size = wanted.abs().max()",
+        },
+    ),
+    Misconception(
+        "whole-state",
+        "The length of the whole state is measured. One giant position then hides all others: "
+        "measure each position by its own vector.",
+        LINK,
+        {DIFFERENCE: "difference = (state - wanted).norm()", SIZE: "size = wanted.norm()"},
+    ),
+    Misconception(
+        "mean-of-the-positions",
+        "The mean of all positions is asked for. One position that is off is enough.",
+        LINK,
+        {TEST: "if not (difference / size).mean() <= tolerance:"},
+    ),
+    Misconception(
+        "any-position-will-do",
+        "It is enough here that some position agrees. Every one has to.",
+        LINK,
+        {".all():": ".any() and difference.numel():"},
+    ),
+    Misconception(
+        "number-by-number",
+        "Each number is measured by its own reference. A small number among large ones then counts "
+        "as different: measure the vector of a position as a whole.",
+        LINK,
+        {DIFFERENCE: "difference = (state - wanted).abs()", SIZE: "size = wanted.abs()"},
+    ),
+    Misconception(
+        "over-the-positions",
+        "The length is taken over the positions, feature by feature. A vector lies along the last "
+        "axis.",
+        LINK,
+        {
+            DIFFERENCE: "difference = (state - wanted).norm(dim=-2)",
+            SIZE: "size = wanted.norm(dim=-2)",
+        },
+    ),
+    Misconception(
+        "lengths-compared",
+        "The lengths of the two vectors are compared. A vector that is turned round has the same "
+        "length: take the length of the difference.",
+        LINK,
+        {DIFFERENCE: "difference = (state.norm(dim=-1) - wanted.norm(dim=-1)).abs()"},
     ),
     Misconception(
         "nan-agrees",
         "A state with NaN passes as equal. Every comparison with NaN is False, so ask what has to "
         "be true of an equal state, not what has to be true of a different one.",
         LINK,
-        {TEST: "if difference > tolerance * wanted.abs().max():"},
-    ),
-    Misconception(
-        "sign-kept",
-        "Only numbers that are too large are noticed, not those that are too small: the sign of "
-        "the difference should not count.",
-        LINK,
-        {DIFFERENCE: "difference = (state - wanted).max()"},
-    ),
-    Misconception(
-        "mean-difference",
-        "The mean of all differences is measured. One number that is off is enough: take the "
-        "largest.",
-        LINK,
-        {DIFFERENCE: "difference = (state - wanted).abs().mean()"},
-    ),
-    Misconception(
-        "mean-size",
-        "The difference is measured by the mean number of the reference, not by its largest one.",
-        LINK,
-        {"wanted.abs().max()": "wanted.abs().mean()"},
-    ),
-    Misconception(
-        "number-by-number",
-        "Each number is measured by its own reference. Small numbers among large ones then count "
-        "as different: one size for the whole state.",
-        LINK,
-        {
-            DIFFERENCE: "difference = ((state - wanted).abs() - tolerance * wanted.abs()).max()",
-            TEST: "if not difference <= 0:",
-        },
+        {TEST: "if (difference > tolerance * size).any():"},
     ),
     Misconception(
         "own-size",
-        "The difference is measured by the state itself. A state that is far too large then "
-        "passes or fails by its own size: measure by the reference.",
+        "The difference is measured by the state itself. One that is far too large then passes by "
+        "its own size: measure by the reference.",
         LINK,
-        {"wanted.abs().max()": "state.abs().max()"},
+        {SIZE: "size = state.norm(dim=-1)"},
     ),
     Misconception(
         "last-difference",
         "This is the last state that differs. What comes behind the first one inherits its "
         "difference: the first shows where to look.",
         LINK,
-        {
-            "for i, (state, wanted) in enumerate(zip(states, reference, strict=True)):": "for i, "
-            "(state, wanted) in list(enumerate(zip(states, reference, strict=True)))[::-1]:"
-        },
+        {PAIRS: f"list({PAIRS})[::-1]"},
     ),
     Misconception(
         "counted-from-one",
         "States are counted from 1 here. The first has number 0.",
         LINK,
-        {
-            "enumerate(zip(states, reference, strict=True))": "enumerate(zip(states, reference, "
-            "strict=True), 1)"
-        },
+        {PAIRS: "enumerate(zip(states, reference, strict=True), 1)"},
     ),
     Misconception(
         "first-that-agrees",
         "This is the first state that agrees. Wanted is the first that does not.",
         LINK,
-        {TEST: "if difference <= tolerance * wanted.abs().max():"},
+        {TEST: "if (difference <= tolerance * size).all():"},
     ),
     Misconception(
         "shape-not-asked",
@@ -223,10 +247,20 @@ MISCONCEPTIONS = (
         "last-position-alone",
         "Only the last position is looked at. Every position can be off.",
         LINK,
-        {
-            DIFFERENCE: "difference = (state - wanted)[..., -1:, :].abs().max() if state.dim() > 1 "
-            "else (state - wanted).abs().max()"
-        },
+        {TEST: "if not (difference <= tolerance * size)[..., -1:].all():"},
+    ),
+    Misconception(
+        "first-position-alone",
+        "Only the first position is looked at. Every position can be off.",
+        LINK,
+        {TEST: "if not (difference <= tolerance * size)[..., :1].all():"},
+    ),
+    Misconception(
+        "squared-length",
+        "The difference is squared and the reference's length is not, or a root is missing. Both "
+        "are lengths.",
+        LINK,
+        {DIFFERENCE: "difference = (state - wanted).square().sum(dim=-1)"},
     ),
     Misconception(
         "minus-one-for-none",
@@ -247,5 +281,5 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
-    alternatives=(with_allclose, number_by_number, all_then_first),
+    alternatives=(position_by_position, by_squares, with_numpy),
 )

@@ -1,5 +1,7 @@
 """capstone/plan: what a model of one's own would take, from its sizes to days."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from grading.course.exercise import Misconception, Question, decision
@@ -12,11 +14,20 @@ N_MACHINES = (2, 4, 8, 16)
 
 
 def draw(rng: np.random.Generator) -> Question:
-    """The sizes of a decoder, machines, and how well they are used."""
+    """The sizes of a decoder, machines, and how well they are used; no two answers are near."""
+    while True:
+        sizes, plan = _sizes(rng), _plan(rng)
+        right, wrong = _days(sizes, plan), _wrong(sizes, plan)
+        answers = sorted([right, *wrong.values()])
+        if all(b > 1.02 * a for a, b in pairwise(answers)):
+            return Question(sizes | plan, right, wrong)
+
+
+def _sizes(rng: np.random.Generator) -> dict[str, int]:
     heads = int(rng.choice([8, 12, 16]))
     kv_heads, head_dim = heads // 4, 64
     d_model = heads * head_dim
-    sizes = {
+    return {
         "vocab_size": int(rng.choice([32_000, 49_152, 64_000])),
         "d_model": d_model,
         "n_layers": int(rng.integers(10, 25)),
@@ -25,13 +36,15 @@ def draw(rng: np.random.Generator) -> Question:
         "head_dim": head_dim,
         "d_ff": 3 * d_model,
     }
-    plan = {
+
+
+def _plan(rng: np.random.Generator) -> dict[str, float]:
+    return {
         "tokens_per_parameter": int(rng.integers(18, 41)),
         "machines": int(rng.choice(N_MACHINES)),
         "flops_per_second": float(rng.integers(20, 90)) * 1e12,
         "utilisation": float(rng.integers(25, 60)) / 100,
     }
-    return Question(sizes | plan, _days(sizes, plan), _wrong(sizes, plan))
 
 
 def _days(sizes, plan, n_parameters=None, per_token=6.0, **changed) -> float:
@@ -44,11 +57,9 @@ def _days(sizes, plan, n_parameters=None, per_token=6.0, **changed) -> float:
 
 def _wrong(sizes, plan) -> dict[str, float]:
     counts = count_parameters(**sizes)
-    q_width = sizes["n_heads"] * sizes["head_dim"]
     full = count_parameters(**{**sizes, "n_kv_heads": sizes["n_heads"]})["total"]
     two = counts["total"] - sizes["n_layers"] * sizes["d_model"] * sizes["d_ff"]
     untied = counts["total"] + counts["embedding"]
-    assert q_width == sizes["d_model"]
     right = _days(sizes, plan)
     return {
         "forward-alone": _days(sizes, plan, per_token=2.0),
