@@ -195,8 +195,8 @@ def chat_turn(
 
 
 def first_difference(
-    states: Sequence[Float[torch.Tensor, "... features"]],
-    reference: Sequence[Float[torch.Tensor, "... features"]],
+    states: Sequence[Float[torch.Tensor, "..."]],
+    reference: Sequence[Float[torch.Tensor, "..."]],
     tolerance: float = 1e-3,
 ) -> int | None:
     """The number of the first state that is not the reference's; None where all agree.
