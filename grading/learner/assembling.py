@@ -16,7 +16,8 @@ def written_lines(written: Written) -> Iterator[str]:
         yield f"For a new one move it away: {written.path}"
         return
     for name, own in written.parts.items():
-        yield f"+ {name}: yours" if own else f"  {name}: the course's"
+        why = f" ({written.why[name]})" if name in written.why else ""
+        yield f"+ {name}: yours" if own else f"  {name}: the course's{why}"
     yield f"{written.own_parts} of {len(written.parts)} parts are yours."
     yield f"Your model: {written.path}"
 

@@ -21,6 +21,7 @@ from grading.learner.parts import PARTS, Part
 
 FRAME = Path(__file__).with_name("assembled_model.py")
 MODEL, LOAD = "AssembledModel", "load"
+CAPSTONE = "12_capstone"  # its exercises are the joints between the parts
 OURS = ("reference_impl", "grading")
 Place = tuple[Path, str]
 
@@ -158,7 +159,7 @@ def _part_exercises() -> dict[str, Exercise]:
 @lru_cache
 def _exercises() -> dict[Place, Exercise]:
     """The exercises of the units that an assembled model may use, by where their answers stand."""
-    used = {part.unit for part in PARTS} | {slug for slug in unit_slugs() if slug >= "12"}
+    used = {part.unit for part in PARTS} | {CAPSTONE}
     units = [load_unit(slug) for slug in unit_slugs() if slug in used]
     exercises = [e for unit in units for e in unit.exercises if not e.is_decision]
     return {place_of(e.id): e for e in exercises if not e.checks}

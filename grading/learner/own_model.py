@@ -13,16 +13,18 @@ from grading.learner.assembly import LOAD, MODEL, Assembly, Piece, assemble, own
 from grading.learner.sealed import is_unchanged, read, sealed, write_sealed
 
 FILE = "my_model.py"
-PART = re.compile(r"^    (\S+(?: or \S+)*) +(mine|the course's)\b", re.M)
+PART = re.compile(r"^    (\S+(?: or \S+)*) +(mine|the course's)(?: \((.+)\))?$", re.M)
 
 
 @dataclass(frozen=True)
 class Written:
-    """The file, whether a person changed it (it then stays), and the parts by whose they are."""
+    """The file, whether a person changed it (it then stays), the parts by whose they are, and why
+    one is the course's where a learner could ask."""
 
     path: Path
     changed: bool
     parts: Mapping[str, bool]
+    why: Mapping[str, str]
 
     @property
     def own_parts(self) -> int:
@@ -37,16 +39,18 @@ def write_model(place: Path) -> Written:
     """
     path = place / FILE
     if path.exists() and not is_unchanged(read(path)):
-        return Written(path, True, parts_in(read(path)))
+        return Written(path, True, *parts_in(read(path)))
     text = module_text(assemble(own_answers(place)))
     write_sealed(path, text)
-    return Written(path, False, parts_in(text))
+    return Written(path, False, *parts_in(text))
 
 
-def parts_in(text: str) -> dict[str, bool]:
-    """The parts that a module's head lists, and whether each is the learner's own."""
+def parts_in(text: str) -> tuple[dict[str, bool], dict[str, str]]:
+    """The parts that a module's head lists, whether each is the learner's own, and why not."""
     head = text.split('"""')[1] if text.startswith('"""') and text.count('"""') > 1 else ""
-    return {name: whose == "mine" for name, whose in PART.findall(head)}
+    found = PART.findall(head)
+    own = {name: whose == "mine" for name, whose, _ in found}
+    return own, {name: why for name, _, why in found if why}
 
 
 def load_module(path: Path) -> dict[str, Any]:

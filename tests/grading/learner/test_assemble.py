@@ -86,6 +86,7 @@ def test_missing_and_wrong_parts_are_the_course_s_and_the_file_says_so(place):
     note(place, "attention/causal_mask", status="fail")
     written = own_model.write_model(place)
     assert not written.parts["swiglu"] and not written.parts["causal_mask"]
+    assert "  swiglu: the course's (yours is not written yet)" in assembling.written_lines(written)
     text = written.path.read_text()
     assert "# The course's (yours is not written yet). Exercise decoder/swiglu." in text
     assert "# The course's (yours is not right yet). Exercise attention/causal_mask." in text
@@ -131,6 +132,16 @@ def test_helpers_of_the_same_name_do_not_meet(place, weights):
     assert comparison.compare(written.path, weights).equal
     names = own_model.load_module(written.path)
     assert names["top_k"](torch.tensor([[1.0, 3.0]]), 1).isfinite().sum() == 1
+
+
+def test_the_learner_s_own_joints_are_used_and_are_no_parts(place, weights):
+    joints = ("sort_weights", "block_functions", "n_reusable", "stream_text")
+    for name in joints:
+        note(place, f"capstone/{name}")
+    written = own_model.write_model(place)
+    text = written.path.read_text()
+    assert all(f"# Mine. Exercise capstone/{name}." in text for name in joints)
+    assert written.own_parts == 0 and comparison.compare(written.path, weights).equal
 
 
 def test_a_changed_file_is_never_written_over(place, weights):
