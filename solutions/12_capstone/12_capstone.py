@@ -170,7 +170,7 @@ from reference_impl.capstone.joints import first_difference
 
 # %% tags=["demo"]
 torch.manual_seed(0)
-from reference_impl.published.weights import load_decoder
+from grading.learner.comparison import Weights, reference_decoder
 
 TEXT = "A river begins in the mountains, where rain and melting snow run together."
 
@@ -185,7 +185,7 @@ def your_states(ids):
 
 
 with demonstration(), torch.inference_mode():
-    theirs = load_decoder(file)
+    theirs = reference_decoder(Weights(config, tensors, tokenizer))  # on the same tensors
     ids = torch.tensor([tokenizer.encode(TEXT)])  # batch seq
     x, angles = theirs.token_embedding(ids), theirs.angles(ids, start=0)
     reference = [x]
