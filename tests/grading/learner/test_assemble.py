@@ -216,3 +216,9 @@ def test_without_weights_the_way_to_get_them_is_said(place, monkeypatch):
     monkeypatch.setenv("COURSE_WEIGHTS", str(place / "none.gguf"))
     with pytest.raises(CourseError, match="make course"):
         assembling.compare_published(own_model.write_model(place).path)
+
+
+def test_on_the_real_weights_a_model_of_right_answers_is_smollm2(place):
+    all_right(place)
+    found = assembling.compare_published(own_model.write_model(place).path)
+    assert found.equal and len(found.differences) == 32 and max(found.differences) < 1e-4
