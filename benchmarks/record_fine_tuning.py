@@ -56,8 +56,8 @@ OUT = Path(__file__).parents[1] / "book" / "_data" / "fine_tuning.json"
 COMMAND = ".venv/bin/python benchmarks/record_fine_tuning.py"
 SEEDS = (0, 1, 2)
 CONTEXT = 96
-N_STEPS, BATCH_SIZE = 24, 4
-MEASURED_AFTER = (4, 8, 16, 24)
+N_STEPS, BATCH_SIZE = 16, 4
+MEASURED_AFTER = (4, 8, 16)
 METHODS = {"LoRA": 2e-3, "full": 3e-5}  # the highest learning rate of each
 RANK, ALPHA = 8, 16
 N_OPEN = 30  # tokens of an open reply
@@ -77,11 +77,11 @@ def reply(model: FastDecoder, token_ids: list[int], limit: int) -> tuple[list[in
 
 # --- a template that is a little wrong ----------------------------------------------------------
 
+N_SAID = 16
 TEMPLATES: dict[str, Callable[[str], str]] = {
     "right": lambda right: right,
     "no system message": lambda right: right[right.index("<|im_start|>user") :],
     "no generation prompt": lambda right: right.removesuffix("<|im_start|>assistant\n"),
-    "last line break missing": lambda right: right.removesuffix("\n"),
     "a space behind it": lambda right: right + " ",
     "end mark missing": lambda right: right.replace("<|im_end|>\n<|im_start|>a", "\n<|im_start|>a"),
     "opens the user's turn": lambda right: right.removesuffix("assistant\n") + "user\n",
@@ -96,12 +96,12 @@ def template() -> list[dict]:
     prompts = [question for question, _ in held_out_pairs()]
     rendered = {p: render_chat([{"role": "user", "content": p}]) for p in prompts}
     encode = partial(tokenizer().encode, allowed_special="all")
-    replies = {p: reply(fast, encode(text), 24)[0] for p, text in rendered.items()}
+    replies = {p: reply(fast, encode(text), N_SAID)[0] for p, text in rendered.items()}
     rows = []
     for name, change in TEMPLATES.items():
         texts = {p: change(rendered[p]) for p in prompts}
         losses = [reply_loss(model, encode(texts[p]), replies[p]) for p in track(prompts, name)]
-        said = [tokenizer().decode(reply(fast, encode(texts[p]), 24)[0]) for p in prompts]
+        said = [tokenizer().decode(reply(fast, encode(texts[p]), N_SAID)[0]) for p in prompts]
         same = sum(a == tokenizer().decode(replies[p]) for a, p in zip(said, prompts, strict=True))
         rows.append({"template": name, "loss": sum(losses) / len(losses), "same": same})
         rows[-1] |= {"prompts": len(prompts), "said": dict(zip(prompts, said, strict=True))}
@@ -184,11 +184,11 @@ def counts(fast: FastDecoder) -> dict:
 
 def smollm2() -> list[dict]:
     """Three seeds of LoRA and of full tuning: losses on the way, and counts before and after."""
-    before = FastDecoder(load_smollm2()[0].requires_grad_(False))
-    rows = [{"method": "before"} | counts(before)]
-    del before
-    for seed in SEEDS:
-        for method in METHODS:
+    model = load_smollm2()[0].requires_grad_(False)
+    rows = [{"method": "before"} | losses(model) | counts(FastDecoder(model))]
+    del model
+    for method in METHODS:
+        for seed in SEEDS:
             rows.append(tuned(method, seed))
             write(OUT, {"smollm2": rounded(rows, 5)})
     return rows
@@ -204,7 +204,7 @@ def tuned(method: str, seed: int) -> dict:
     row |= {"steps": N_STEPS, "batch_size": BATCH_SIZE}
     row["tokens"] = sum(batches[step][0].numel() for step in range(N_STEPS))
     row["learned"] = sum(int((batches[s][1] != IGNORE_ID).sum()) for s in range(N_STEPS))
-    curve = [{"step": 0} | losses(model)]
+    curve = []
     steps = tune(model, batches, N_STEPS, METHODS[method])
     row["training"] = []
     for step in track(steps, f"{method}, seed {seed}", total=N_STEPS):
