@@ -121,17 +121,18 @@ with demonstration():
 #
 # </details>
 
-# %%
-SYSTEM_MESSAGE = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
-
 
 # %% exercise="fine_tuning/render_chat"
-def render_chat(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+def render_chat(
+    messages: list[dict[str, str]],
+    add_generation_prompt: bool = True,
+    system_message: str = "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+) -> str:
     """A conversation as one text, in the template that SmolLM2-Instruct was trained with.
 
     A message has a "role" ("system", "user" or "assistant") and a "content". Each becomes one turn:
     `<|im_start|>`, the role, a line break, the content as it is, `<|im_end|>`, a line break. Where
-    the first message is not the system's, a turn of the system with SYSTEM_MESSAGE comes before it;
+    the first message is not the system's, a turn of the system with `system_message` comes first;
     where there are no messages, there is no such turn. `add_generation_prompt` opens the
     assistant's turn at the end, for the model to continue: `<|im_start|>assistant` and a line
     break. Raises TypeError where a role or a content is no text.
@@ -144,7 +145,7 @@ def render_chat(messages: list[dict[str, str]], add_generation_prompt: bool = Tr
     """
     turns = list(messages)
     if turns and turns[0]["role"] != "system":
-        turns = [{"role": "system", "content": SYSTEM_MESSAGE}, *turns]
+        turns = [{"role": "system", "content": system_message}, *turns]
     text = ""
     for turn in turns:
         role, content = turn["role"], turn["content"]

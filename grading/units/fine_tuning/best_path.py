@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception, Property
+from grading.course.exercise import Case, Exercise, Misconception
 from grading.units.fine_tuning.draw import words
 
 LINK = "fine-tuning-tree"
@@ -23,11 +23,15 @@ def cases(rng: np.random.Generator) -> list[Case]:
         return [node(1, rank=rank, **more) for rank in ranks]
 
     deep = node(2, node(3), rank=0)
+    three = answers(2, 0, 1)
     return [
         case("a prompt and one reply", node(0, *answers(0)), "one"),
         case("the best reply first", node(0, *answers(0, 1, 2)), "first"),
         case("the best reply last", node(0, *answers(2, 1, 0)), "last"),
         case("the best reply in the middle", node(0, *answers(3, 1, 5)), "middle"),
+        case("three replies", node(0, *three) | {"text": "Why?"}, "three"),
+        case("the same three in another order",
+             node(0, *reversed(three)) | {"text": "Why?"}, "reversed"),
         case("ranks of two digits", node(0, *answers(10, 9, 11))),
         case("replies without a rank", node(0, *answers(None, None))),
         case("a rank behind one that is missing", node(0, *answers(None, 4, 6))),
@@ -45,6 +49,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
              node(0, node(1, node(2, node(3, deleted=True))))),
         case("a better reply with fewer follow-ups", node(0, node(1, deep, rank=1), node(1)),
              "short"),
+        case("a better reply that comes first and has no follow-ups",
+             node(0, node(1), node(1, deep, rank=1))),
         case("a better follow-up under a worse reply",
              node(0, node(1, node(2, node(3), rank=0), rank=3),
                   node(1, node(2, node(3), rank=2), node(2, node(3), rank=1), rank=1))),
@@ -273,20 +279,9 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(recursively, by_comparing, in_pairs),
-    properties=(
-        Property(
-            "an-answer-comes-last",
-            "The conversation does not end with the assistant.",
-            LINK,
-            ("unanswered",),
-            lambda path: len(path) > 0 and path[-1].get("role") == "assistant",
-        ),
-        Property(
-            "one-reply-to-a-prompt",
-            "A prompt with three replies became something other than two messages.",
-            LINK,
-            ("middle",),
-            lambda path: len(path) == 2,
-        ),
-    ),
+    equivalent={
+        "`min(ranked, key=lambda pair: pair[0], default=(0, None))[-1]` for "
+        "`min(ranked, key=lambda pair: pair[0], default=(0, None))[1]`": "pairs have two items",
+        "`1` for `0`": "the number beside no reply is not used",
+    },
 )

@@ -33,7 +33,7 @@ def tuned(
     batch_size: int,
     stale: bool,
 ) -> dict[str, Any]:
-    """The losses of a run, what the model read at each step, and its parameters afterwards.
+    """The losses of a run and their types, what the model read, and its parameters afterwards.
 
     stale  whether the model comes with gradients of an earlier run
     """
@@ -43,4 +43,9 @@ def tuned(
             parameter.grad = torch.ones_like(parameter)
     losses = answer(model, examples, n_steps, max_lr, batch_size)
     parameters = {name: p.detach().clone() for name, p in model.named_parameters()}
-    return {"losses": losses, "read": model.asked, "parameters": parameters}
+    kinds = [type(losses).__name__]
+    if isinstance(losses, list):
+        kinds += sorted({type(loss).__name__ for loss in losses})
+    elif isinstance(losses, nn.Module):
+        losses = "a model"
+    return {"losses": losses, "types": kinds, "read": model.asked, "parameters": parameters}

@@ -264,6 +264,11 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`torch.ones(len(ids), dtype=torch.bool)` for `torch.zeros(len(ids), dtype=torch.bool)`": (
+            "every flag is set in the loop"
+        ),
+    },
     alternatives=(by_jumping, with_slices, by_counting),
     properties=(
         Property(

@@ -192,12 +192,5 @@ EXERCISE = Exercise(
             ("tall", "twice", "no b"),
             lambda once, twice, none: np.allclose(twice - none, 2 * (once - none), atol=1e-3),
         ),
-        Property(
-            "parts-add-up",
-            "The weight and the adapter alone do not add up to the two together.",
-            LINK,
-            ("tall", "no b", "no weight"),
-            lambda both, weight, adapter: np.allclose(both, weight + adapter, atol=1e-3),
-        ),
     ),
 )

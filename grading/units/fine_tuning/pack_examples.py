@@ -25,9 +25,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("two examples of which the second is one place too long", (6, 6)),
         case("a third one that goes back into the first row", (6, 7, 4), name="back"),
         case("several that leave room in three rows", (7, 8, 6, 3, 4, 2, 2)),
+        case("three short ones that leave one place", (4, 4, 3)),
         case("short ones before long ones", (3, 4, 9, 8, 2)),
         _case("four examples", four, 9, 0, "four"),
-        _case("the same four in longer rows", four, 20, 0),
+        _case("the same four in longer rows", four, 20, 0, "longer"),
         _case("the same four with another pad_id", four, 9, 77, "other pad"),
         case("examples of which everything is learned", (4, 5, 3), learned=9, name="all learned"),
         case("examples of two tokens in rows of one place", (2, 2, 2), context=1),
@@ -286,15 +287,13 @@ EXERCISE = Exercise(
     cases=cases,
     depends=("fine_tuning/sft_batch",),
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "`1` for `0`": "the check hands over every argument",
+        "`one_input.shape[-1]` for `one_input.shape[1]`": "there are two axes",
+        "`one_input[-1]` for `one_input[0]`": "there is one row",
+    },
     alternatives=(with_lists, into_a_large_table, by_places),
     properties=(
-        Property(
-            "one-row-for-two-that-fit",
-            "Two examples that fill a row to its last place did not share one.",
-            LINK,
-            ("full",),
-            lambda result: len(result[0]) == 1,
-        ),
         Property(
             "padding-is-no-document",
             "A place without a target and without an example has a document id other than -1.",

@@ -54,6 +54,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("an instruction of spaces", row(instruction=" \n"), good),
         case("an empty response", good, row(response="")),
         case("a response of spaces", row(response="  "), good),
+        case("nothing but blank texts", good, row(instruction="", context="", response=" ")),
         case("bad lines first and last", "{", good, row(), "[]", name="ends"),
         case("bad lines alone", "{", "null", row(response="")),
         case("no lines"),
@@ -233,6 +234,63 @@ MISCONCEPTIONS = (
         {TEXTS: TEXTS.replace("fields.get(name)", "str(fields[name]) if fields.get(name) is not None else None")},
     ),
     Misconception(
+        "good-lines-lost",
+        "No good line becomes a dialogue.",
+        LINK,
+        {APPEND: "pass"},
+    ),
+    Misconception(
+        "everything-is-bad",
+        "Every line counts as bad, the good ones as well.",
+        LINK,
+        {FIELDS: "fields = {}"},
+    ),
+    Misconception(
+        "good-for-bad",
+        "Lines whose instruction and response say something count as bad, and those that say "
+        "nothing are kept.",
+        LINK,
+        {EMPTY: "if not (not instruction.strip() or not response.strip()):"},
+    ),
+    Misconception(
+        "only-blank-lines-read",
+        "Blank lines are read, and all others are passed over.",
+        LINK,
+        {BLANK: "if line.strip():"},
+    ),
+    Misconception(
+        "only-blank-ones-noted",
+        "A line that lacks something is left out and not noted, while one that says nothing is.",
+        LINK,
+        {ALL: "if not all(isinstance(text, str) for text in texts):\n            continue\n        if False:"},
+    ),
+    Misconception(
+        "blank-ones-not-noted",
+        "A line whose instruction or response is blank is left out and not noted. It is bad.",
+        LINK,
+        {EMPTY: EMPTY + "\n            continue\n        if False:"},
+    ),
+    Misconception(
+        "both-blank",
+        "Only a line that has neither instruction nor response is bad here. One of the two is "
+        "enough.",
+        LINK,
+        {EMPTY: EMPTY.replace(" or ", " and ")},
+    ),
+    Misconception(
+        "blank-texts-at-all-kept",
+        "A line whose instruction or response is blank is kept. It teaches nothing, or to say "
+        "nothing.",
+        LINK,
+        {EMPTY: "if False:"},
+    ),
+    Misconception(
+        "lines-from-2",
+        "The numbers are one too large. The first line is line 1.",
+        LINK,
+        {COUNT: "for number, line in enumerate(lines, start=2):"},
+    ),
+    Misconception(
         "blank-response-kept",
         "A line whose response says nothing is kept. It teaches to say nothing.",
         LINK,
@@ -340,18 +398,11 @@ EXERCISE = Exercise(
     alternatives=(with_exceptions, by_a_function, with_flags),
     properties=(
         Property(
-            "every-line-accounted-for",
-            "Of four lines of which two are good, two dialogues and two numbers did not come.",
+            "context-behind-an-empty-line",
+            "No empty line stands in a question that has a context.",
             LINK,
-            ("ends",),
-            lambda result: len(result[0]) == 2 and len(np.atleast_1d(result[1])) == 2,
-        ),
-        Property(
-            "a-dialogue-a-line",
-            "Three good lines did not make three dialogues of two messages.",
-            LINK,
-            ("three",),
-            lambda result: [len(dialogue) for dialogue in result[0]] == [2, 2, 2],
+            ("one",),
+            lambda result: "\n\n" in result[0][0][0]["content"],
         ),
     ),
 )

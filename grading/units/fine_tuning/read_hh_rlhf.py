@@ -306,14 +306,13 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(with_finditer, by_words, in_exchanges),
+    equivalent={
+        "`zip(speakers, contents)` for `zip(speakers, contents, strict=True)`": "equally many",
+        "`contents` for `speakers`": "equally many",
+        "`contents` for `speakers` (4)": "equally many",
+        "`False` for `True`": "equally many",
+    },
     properties=(
-        Property(
-            "four-turns-four-messages",
-            "Four turns did not make four messages.",
-            LINK,
-            ("four",),
-            lambda messages: len(messages) == 4,
-        ),
         Property(
             "no-white-space-at-the-ends",
             "What is said begins or ends with white space.",

@@ -6,6 +6,7 @@ from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.fine_tuning.draw import words
 
 LINK = "fine-tuning-template"
+DEFAULT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -16,8 +17,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
 
     system, user, reply, more = say("system"), say("user"), say("assistant"), say("user")
 
-    def case(says, messages, prompt=True, name=""):
-        inputs = {"messages": messages, "add_generation_prompt": prompt}
+    def case(says, messages, prompt=True, name="", default=DEFAULT):
+        inputs = {"messages": messages, "add_generation_prompt": prompt, "system_message": default}
         return Case(says, inputs, name=name)
 
     return [
@@ -25,6 +26,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("the same without a generation prompt", [system, user], False, "closed"),
         case("a question without a system message", [user], name="default"),
         case("the same without a generation prompt", [user], False),
+        case("another default for the system message", [user], default=words(rng, 4)),
+        case("a default for the system message that is empty", [user], default=""),
         case("a question, a reply and another question", [system, user, reply, more], name="long"),
         case("a whole dialogue without a system message", [user, reply, more, reply], False),
         case("a system message alone", [system], name="system"),
@@ -44,14 +47,12 @@ def cases(rng: np.random.Generator) -> list[Case]:
 
 # --- right in other ways ---------------------------------------------------------------------
 
-DEFAULT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
-
-def by_joining(messages, add_generation_prompt=True):
+def by_joining(messages, add_generation_prompt=True, system_message=DEFAULT):
     """Roles and contents as pairs; all turns joined."""
     pairs = [(message["role"], message["content"]) for message in messages]
     if pairs and pairs[0][0] != "system":
-        pairs.insert(0, ("system", DEFAULT))
+        pairs.insert(0, ("system", system_message))
     for value in (value for pair in pairs for value in pair):
         if type(value) is not str:
             raise TypeError(value)
@@ -59,24 +60,24 @@ def by_joining(messages, add_generation_prompt=True):
     return "".join(turns) + "<|im_start|>assistant\n" * bool(add_generation_prompt)
 
 
-def with_a_template(messages, add_generation_prompt=True):
+def with_a_template(messages, add_generation_prompt=True, system_message=DEFAULT):
     """One template with named places; TypeError from adding None to a text."""
     turn = "<|im_start|>{role}\n{content}<|im_end|>\n"
     begin = ""
     if len(messages) > 0 and messages[0]["role"] != "system":
-        begin = turn.format(role="system", content=DEFAULT)
+        begin = turn.format(role="system", content=system_message)
     body = begin
     for message in messages:
         body += turn.format(role=message["role"] + "", content=message["content"] + "")
     return body + ("<|im_start|>assistant\n" if add_generation_prompt else "")
 
 
-def by_pieces(messages, add_generation_prompt=True):
+def by_pieces(messages, add_generation_prompt=True, system_message=DEFAULT):
     """A list of pieces, without building a second list of messages."""
     pieces = []
     for i, message in enumerate(messages):
         if i == 0 and message["role"] != "system":
-            pieces += ["<|im_start|>", "system", "\n", DEFAULT, "<|im_end|>", "\n"]
+            pieces += ["<|im_start|>", "system", "\n", system_message, "<|im_end|>", "\n"]
         pieces += ["<|im_start|>", message["role"], "\n", message["content"], "<|im_end|>", "\n"]
     if add_generation_prompt:
         pieces += ["<|im_start|>", "assistant", "\n"]
@@ -87,7 +88,7 @@ def by_pieces(messages, add_generation_prompt=True):
 
 TURNS = "turns = list(messages)"
 NO_SYSTEM = 'if turns and turns[0]["role"] != "system":'
-INSERT = 'turns = [{"role": "system", "content": SYSTEM_MESSAGE}, *turns]'
+INSERT = 'turns = [{"role": "system", "content": system_message}, *turns]'
 CHECK = "if not isinstance(role, str) or not isinstance(content, str):"
 ADD = 'text += f"<|im_start|>{role}\\n{content}<|im_end|>\\n"'
 ASK = "if add_generation_prompt:"
@@ -160,12 +161,6 @@ MISCONCEPTIONS = (
         {"return text": "return text.removesuffix('\\n')"},
     ),
     Misconception(
-        "all-stripped",
-        "White space at the end of the text is cut off, and with it a line break of the template.",
-        LINK,
-        {"return text": "return text.strip()"},
-    ),
-    Misconception(
         "prompt-without-line-break",
         "The generation prompt has no line break at its end. The model was trained to find one "
         "before every reply.",
@@ -224,6 +219,18 @@ MISCONCEPTIONS = (
         {NO_SYSTEM: "if turns:"},
     ),
     Misconception(
+        "default-fixed",
+        "The system message is always SmolLM2's own, whatever `system_message` says.",
+        LINK,
+        {INSERT: INSERT.replace("system_message", f'"{DEFAULT}"')},
+    ),
+    Misconception(
+        "empty-default-left-out",
+        "Where `system_message` is empty, no turn of the system comes. An empty one was asked for.",
+        LINK,
+        {NO_SYSTEM: 'if turns and turns[0]["role"] != "system" and system_message:'},
+    ),
+    Misconception(
         "system-message-for-nobody",
         "A conversation without messages gets a system message. It should get none.",
         LINK,
@@ -240,7 +247,7 @@ MISCONCEPTIONS = (
         "system-message-at-the-end",
         "The default system message comes behind the messages. It stands in front.",
         LINK,
-        {INSERT: 'turns = [*turns, {"role": "system", "content": SYSTEM_MESSAGE}]'},
+        {INSERT: 'turns = [*turns, {"role": "system", "content": system_message}]'},
     ),
     Misconception(
         "default-replaces-an-empty-one",
@@ -269,7 +276,7 @@ MISCONCEPTIONS = (
         "The list of messages that came in was changed: another message stands in it now.",
         LINK,
         {TURNS: "turns = messages",
-         INSERT: 'turns.insert(0, {"role": "system", "content": SYSTEM_MESSAGE})'},
+         INSERT: 'turns.insert(0, {"role": "system", "content": system_message})'},
     ),
 )  # fmt: skip
 
@@ -283,6 +290,7 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
+    equivalent={"`False` for `True`": "the check hands over every argument"},
     alternatives=(by_joining, with_a_template, by_pieces),
     properties=(
         Property(

@@ -251,6 +251,10 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
+    equivalent={
+        "without `if not examples:`": "max raises ValueError by itself",
+        "`1` for `0`": "the check hands over every argument",
+    },
     alternatives=(with_lists, with_pad_sequence, whole_first),
     properties=(
         Property(

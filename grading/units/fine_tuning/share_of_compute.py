@@ -193,6 +193,9 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(by_tokens, by_thirds, with_floats),
     atol=1e-20,
+    equivalent=dict.fromkeys(
+        ("`2` for `1`", "`0` for `1`", "`True` for `False`"), "the check hands over every argument"
+    ),
     properties=(
         Property(
             "size-cancels",
