@@ -4,8 +4,8 @@
 # You write eleven short functions and answer one question. Together they are what turns a model
 # that completes texts into one that answers: chat template, loss mask, batches, packing, readers
 # of published data, LoRA, and the loop. At the end your code tunes a small model while you watch.
-# Plan about two hours and a quarter; every exercise says how long it takes. Exercises 5, 9 and 10
-# belong to sections marked *second reading*; all others need only the core of the chapter.
+# Plan about two hours and twenty minutes; every exercise says how long it takes. Exercise 5 belongs
+# to a section marked *second reading*; all others need only the core of the chapter.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
 # run the `check` cell below it. The verdict comes within seconds: right, or what goes wrong and
@@ -809,8 +809,8 @@ def failed_runs() -> str:
 # %% [markdown]
 # ## Your small model learns to answer
 #
-# First a base model: a decoder of 58,608 parameters reads the plays for 300 steps. Ask it something,
-# and it goes on with verse, or with what a model so small takes for verse.
+# First a base model: a decoder of 58,608 parameters reads the plays for 300 steps. Ask it
+# something, and it goes on with verse, or with what a model so small takes for verse.
 
 
 # %% tags=["demo"]
@@ -862,7 +862,7 @@ with demonstration():
         return found
 
     tuned = copy.deepcopy(base)
-    curve = fine_tune(tuned, prepared(training), n_steps=300, max_lr=0.008)  # about ten seconds
+    curve = fine_tune(tuned, prepared(training), n_steps=400, max_lr=0.008)  # some fifteen seconds
     print("loss:", [round(loss, 2) for loss in (*curve[::60], curve[-1])])
 
 # %% [markdown]
@@ -902,5 +902,5 @@ with demonstration():
 # %% [markdown]
 # **What you have now.** The template of your own model, and everything that teaches a model to
 # answer: which tokens count, batches and packed rows, readers for published data, LoRA, a loop. And
-# a small model that gives answers, stops, and has paid for it with its verse. Together the exercises
-# are worth 26 points. Next comes chapter 12: your parts become one model, and it speaks.
+# a small model that gives answers, stops, and has paid for it with its verse. Together the
+# exercises are worth 26 points. Next comes chapter 12: your parts become one model, and it speaks.

@@ -88,7 +88,7 @@ def by_comparing(prompt):
     messages, current = [], prompt
     while current:
         role = "user" if current["role"] == "prompter" else "assistant"
-        messages.append(dict(role=role, content=current["text"]))
+        messages.append({"role": role, "content": current["text"]})
         best, best_rank = None, None
         for reply in current.get("replies") or []:
             if "deleted" in reply and reply["deleted"]:
@@ -171,7 +171,7 @@ MISCONCEPTIONS = (
         "ranks-as-text",
         "Ranks are compared as text, where 10 comes before 9.",
         LINK,
-        {RANKED: 'ranked = [("inf" if r.get("rank") is None else str(r["rank"]), r) for r in kept]'},
+        {RANKED: RANKED.replace("math.inf", '"inf"').replace('r["rank"], r', 'str(r["rank"]), r')},
     ),
     Misconception(
         "deleted-kept",
@@ -184,7 +184,8 @@ MISCONCEPTIONS = (
         "Where the best reply is deleted, the path ends. It goes on to the best of the others.",
         LINK,
         {KEPT: "kept = list(replies)",
-         BEST: BEST + '\n        if node is not None and node.get("deleted"):\n            node = None'},
+         BEST: BEST + '\n        if node is not None and node.get("deleted"):\n'
+                      "            node = None"},
     ),
     Misconception(
         "any-mark-deletes",
@@ -246,7 +247,8 @@ MISCONCEPTIONS = (
         "roles-not-renamed",
         'The role is "prompter". The template knows "user".',
         LINK,
-        {ROLES: 'roles = {"prompter": "prompter", "assistant": "assistant"}', LAST: 'if path[-1]["role"] == "prompter":'},
+        {ROLES: 'roles = {"prompter": "prompter", "assistant": "assistant"}',
+         LAST: 'if path[-1]["role"] == "prompter":'},
     ),
     Misconception(
         "text-not-content",
@@ -258,7 +260,7 @@ MISCONCEPTIONS = (
         "all-fields-kept",
         "The messages have more than a role and a content.",
         LINK,
-        {APPEND: 'path.append({"role": roles[node["role"]], "content": node["text"], "rank": node.get("rank")})'},
+        {APPEND: APPEND + '\n        path[-1]["rank"] = node.get("rank")'},
     ),
     Misconception(
         "texts-alone",

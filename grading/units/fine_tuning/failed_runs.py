@@ -32,7 +32,7 @@ def recorded() -> dict[tuple[str, int], dict]:
 def draw(rng: np.random.Generator) -> Question:
     """Each fault by one of its seeds, in a random order."""
     faults = rng.permutation(list(LETTERS)).tolist()
-    rows = [_row(fault, int(rng.integers(3))) for fault in faults]
+    rows = [_row(fault, int(rng.choice(_seeds()))) for fault in faults]
     table = "\n".join([HEAD, *(f"{n:<4}{row}" for n, row in enumerate(rows, 1))])
     right = "".join(LETTERS[fault] for fault in faults)
     wrong, also = {}, {}
@@ -41,6 +41,13 @@ def draw(rng: np.random.Generator) -> Question:
         wrong[f"{one}-and-{other}"] = swapped
         also[f"{one}-and-{other}"] = [right.replace(one, other), right.replace(other, one)]
     return Question(shown={"table": table}, right=right, wrong=wrong, also=also)
+
+
+def _seeds() -> list[int]:
+    """The seeds of which every run is recorded."""
+    seeds = {seed for _, seed in recorded()}
+    wanted = ("before", *LETTERS)
+    return sorted(seed for seed in seeds if all((name, seed) in recorded() for name in wanted))
 
 
 def _row(fault: str, seed: int) -> str:
@@ -84,7 +91,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "b-and-d",
-        "In both the loss falls to almost nothing while the answers held out stay bad. Which of the "
+        "In both the loss falls to almost nothing while the answers held out stay bad. Which "
+        "of the "
         "two has learned to stop? Repeating what one reads does not teach that.",
         LINK,
     ),

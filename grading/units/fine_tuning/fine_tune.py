@@ -139,7 +139,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "cleared-behind-the-step-alone",
-        "Gradients from before the run count in its first step. They are cleared before `backward`.",
+        "Gradients from before the run count in its first step. They are cleared before "
+        "`backward`.",
         LINK,
         {ZERO: "pass", STEP: "optimizer.step()\n        optimizer.zero_grad()"},
     ),
@@ -196,7 +197,8 @@ MISCONCEPTIONS = (
         "gradient-descent",
         "The steps are those of plain gradient descent. AdamW was asked for.",
         LINK,
-        {"optimizer = torch.optim.AdamW(": "optimizer = torch.optim.SGD(", MAKE: "model.parameters(), lr=max_lr"},
+        {"optimizer = torch.optim.AdamW(": "optimizer = torch.optim.SGD(",
+         MAKE: "model.parameters(), lr=max_lr"},
     ),
     Misconception(
         "same-batch-each-time",
@@ -221,7 +223,8 @@ MISCONCEPTIONS = (
         "One generator draws all batches. Each step has a new one, so that it can be repeated by "
         "itself.",
         LINK,
-        {LOOP: "generator = Generator().manual_seed(0)\n    for step in range(n_steps):", SEED: "pass"},
+        {LOOP: "generator = Generator().manual_seed(0)\n    for step in range(n_steps):",
+         SEED: "pass"},
     ),
     Misconception(
         "examples-in-order",
@@ -247,7 +250,8 @@ MISCONCEPTIONS = (
         "fine-tuning-mask",
         {BATCH: "chosen = [examples[number] for number in numbers]\n"
                 "        inputs, targets = sft_batch(chosen)\n"
-                "        _, targets = sft_batch([(ids, torch.ones_like(on)) for ids, on in chosen])"},
+                "        everything = [(ids, torch.ones_like(on)) for ids, on in chosen]\n"
+                "        _, targets = sft_batch(everything)"},
     ),
     Misconception(
         "sum-of-losses",
@@ -264,7 +268,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "no-step-made",
-        "The model stays as it is: no step is made, or the gradients are cleared between `backward` "
+        "The model stays as it is: no step is made, or the gradients are cleared between "
+        "`backward` "
         "and the step.",
         LINK,
         {STEP: "pass"},
@@ -277,7 +282,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "losses-as-tensors",
-        "The losses are tensors. Plain floats are wanted: a tensor keeps its whole graph in memory.",
+        "The losses are tensors. Plain floats are wanted: a tensor keeps its whole graph in "
+        "memory.",
         LINK,
         {APPEND: "losses.append(loss)"},
     ),

@@ -155,14 +155,14 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "b-through-the-layer",
-        "The adapter is added to the inputs of the layer, or read from its output. It stands beside "
-        "the layer and reads x.",
+        "The adapter reads the layer's output. It stands beside the layer and reads x.",
         LINK,
         {THIN: "thin = torch.nn.functional.pad(plain, (0, a.shape[1]))[..., : a.shape[1]] @ a.T"},
     ),
     Misconception(
         "activation-between",
-        "Something bends between the two thin matrices. There is nothing: the two are one matrix of "
+        "Something bends between the two thin matrices. There is nothing: the two are one "
+        "matrix of "
         "low rank.",
         LINK,
         {THIN: "thin = (x @ a.T).relu()"},
@@ -183,7 +183,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "a-not-transposed",
-        "A is multiplied as it stands, so that the shapes do not fit. Its rows are the thin numbers.",
+        "A is multiplied as it stands, so that the shapes do not fit. Its rows are the thin "
+        "numbers.",
         LINK,
         {THIN: "thin = x @ a"},
     ),

@@ -228,7 +228,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "ids-of-rows",
-        "Document ids are the numbers of the rows, so that examples in one row see each other. They "
+        "Document ids are the numbers of the rows, so that examples in one row see each "
+        "other. They "
         "are the examples' numbers.",
         LINK,
         {NUMBER: "document_ids[row, start:end] = row"},

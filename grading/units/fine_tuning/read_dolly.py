@@ -106,8 +106,8 @@ def by_a_function(lines):
         parts = [row["instruction"], row["context"]]
         question = "\n\n".join(parts if parts[1].strip() else parts[:1])
         return [
-            dict(role="user", content=question),
-            dict(role="assistant", content=row["response"]),
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": row["response"]},
         ]
 
     numbered = [(n, dialogue(line)) for n, line in enumerate(lines, 1) if line.strip()]
@@ -211,7 +211,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "missing-field-stops",
-        "A line that lacks a field ends everything with an error. It is bad, and the next one read.",
+        "A line that lacks a field ends everything with an error. It is bad, and the next "
+        "one read.",
         LINK,
         {TEXTS: TEXTS.replace("fields.get(name)", "fields[name]")},
     ),
@@ -225,13 +226,14 @@ MISCONCEPTIONS = (
         "null-is-empty",
         "A context that is null counts as an empty one. It is no text, and the line is bad.",
         LINK,
-        {TEXTS: TEXTS.replace("fields.get(name)", "'' if name in fields and fields[name] is None else fields.get(name)")},
+        {FIELDS: FIELDS + '\n        if "context" in fields and fields["context"] is None:\n'
+                          '            fields["context"] = ""'},
     ),
     Misconception(
         "made-into-texts",
         "What is no text was made into one. A response that is a number makes a line bad.",
         LINK,
-        {TEXTS: TEXTS.replace("fields.get(name)", "str(fields[name]) if fields.get(name) is not None else None")},
+        {TEXTS: TEXTS + "\n        texts = [one if one is None else str(one) for one in texts]"},
     ),
     Misconception(
         "good-lines-lost",
@@ -262,7 +264,7 @@ MISCONCEPTIONS = (
         "only-blank-ones-noted",
         "A line that lacks something is left out and not noted, while one that says nothing is.",
         LINK,
-        {ALL: "if not all(isinstance(text, str) for text in texts):\n            continue\n        if False:"},
+        {ALL: ALL + "\n            continue\n        if False:"},
     ),
     Misconception(
         "blank-ones-not-noted",
@@ -324,7 +326,8 @@ MISCONCEPTIONS = (
         "context-first",
         "The context stands before the instruction. It follows it.",
         LINK,
-        {QUESTION: 'question = f"{context}\\n\\n{instruction}" if context.strip() else instruction'},
+        {QUESTION: 'parts = [context, instruction] if context.strip() else [instruction]\n'
+                   '        question = "\\n\\n".join(parts)'},
     ),
     Misconception(
         "one-line-break",
@@ -348,7 +351,7 @@ MISCONCEPTIONS = (
         "stripped",
         "White space at the ends was stripped. Nothing is to be.",
         LINK,
-        {"instruction, context, response = texts": "instruction, context, response = [t.strip() for t in texts]"},
+        {"= texts\n": "= [text.strip() for text in texts]\n"},
     ),
     Misconception(
         "context-of-its-own",
@@ -356,14 +359,16 @@ MISCONCEPTIONS = (
         LINK,
         {QUESTION: "question = instruction",
          APPEND: 'middle = [{"role": "system", "content": context}] if context.strip() else []\n'
-                 '        dialogues.append([*middle, user, {"role": "assistant", "content": response}])'},
+                 '        reply = {"role": "assistant", "content": response}\n'
+                 "        dialogues.append([user, *middle, reply])"},
     ),
     Misconception(
         "roles-of-the-file",
         "The messages have the roles instruction and response. The template knows user and "
         "assistant.",
         LINK,
-        {USER: 'user = {"role": "instruction", "content": question}', APPEND: 'dialogues.append([user, {"role": "response", "content": response}])'},
+        {USER: 'user = {"role": "instruction", "content": question}',
+         APPEND: 'dialogues.append([user, {"role": "response", "content": response}])'},
     ),
     Misconception(
         "one-long-dialogue",

@@ -89,7 +89,7 @@ def by_words(row):
         if not piece[1:].strip():
             raise ValueError("blank")
         role = {"u": "user", "a": "assistant"}[piece[0]]
-        messages.append(dict(role=role, content=piece[1:].strip()))
+        messages.append({"role": role, "content": piece[1:].strip()})
     return messages
 
 
@@ -146,7 +146,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "empty-line-is-enough",
-        "An empty line alone ends a turn. A speaker's name has to follow; without one it is part of "
+        "An empty line alone ends a turn. A speaker's name has to follow; without one it is "
+        "part of "
         "what is said.",
         LINK,
         {CONTENTS: 'contents = [content.strip().split("\\n\\n")[0] for content in parts[1::2]]'},
@@ -255,19 +256,22 @@ MISCONCEPTIONS = (
         "end-not-checked",
         "A question at the end passes. Nobody answered it: ValueError is wanted.",
         LINK,
-        {ORDER: 'if not speakers or speakers != (["Human", "Assistant"] * len(speakers))[: len(speakers)]:'},
+        {ORDER: 'wanted = (["Human", "Assistant"] * len(speakers))[: len(speakers)]\n'
+                "    if not speakers or speakers != wanted:"},
     ),
     Misconception(
         "question-at-the-end-dropped",
         "A question at the end is dropped without a word. ValueError is wanted.",
         LINK,
-        {SPEAKERS: 'if len(parts) > 2 and parts[-2] == "Human":\n        parts = parts[:-2]\n    speakers = parts[::2]'},
+        {SPEAKERS: 'if len(parts) > 2 and parts[-2] == "Human":\n        parts = parts[:-2]\n'
+                   "    speakers = parts[::2]"},
     ),
     Misconception(
         "beginning-not-checked",
         "An assistant that begins passes. The human has to.",
         LINK,
-        {ORDER: 'if not speakers or speakers != (["Human", "Assistant"] * len(speakers))[-len(speakers):]:'},
+        {ORDER: 'wanted = (["Human", "Assistant"] * len(speakers))[-len(speakers):]\n'
+                "    if not speakers or speakers != wanted:"},
     ),
     Misconception(
         "blank-turns-kept",
