@@ -87,9 +87,9 @@ def share_of_compute(
 
 
 # %% [markdown]
-# The published figures for InstructGPT, in petaflop/s-days {3640 for GPT-3, 4.9 for supervised
-# tuning, 60 for what followed}, and SmolLM2-135M: 2 trillion tokens of pretraining, and as much
-# tuning as the chapter's runs had. Which share do you expect? Guess first.
+# The published figures for InstructGPT, in petaflop/s-days (3640 for GPT-3, 4.9 for supervised
+# tuning), and SmolLM2-135M: 2 trillion tokens of pretraining, and 10,000 tokens of tuning. Which
+# share do you expect? Guess first.
 
 # %% tags=["demo"]
 with demonstration():
@@ -270,15 +270,16 @@ with demonstration():
 
 # %% exercise="fine_tuning/sft_batch"
 def sft_batch(
-    examples: list[tuple[Int[Tensor, " seq"], Bool[Tensor, " seq"]]], pad_id: int = 0
+    examples: list[tuple[Tensor, Tensor]], pad_id: int = 0
 ) -> tuple[Int[Tensor, "batch width"], Int[Tensor, "batch width"]]:
     """Inputs and targets of a batch, a row for each example, in their order.
 
-    Each example is a pair: token ids, and True where a token is learned. Its inputs are all tokens
-    but the last. At each position the target is the next token where that one is learned, else
-    -100. Rows are filled on the right to the longest: inputs with `pad_id`, targets with -100.
-    `pad_id` may also occur as a real token, which is treated like any other. Both results are
-    int64. Every example has at least 2 tokens. Raises ValueError where there are no examples.
+    Each example is a pair of tensors: token ids, and True where a token is learned. Its inputs are
+    all tokens but the last. At each position the target is the next token where that one is
+    learned, else -100. Rows are filled on the right to the longest: inputs with `pad_id`, targets
+    with -100. `pad_id` may also occur as a real token, which is treated like any other. Both
+    results are int64. Every example has at least 2 tokens. Raises ValueError where there are no
+    examples.
 
     >>> long = torch.tensor([7, 8, 9, 2]), torch.tensor([False, False, True, True])
     >>> short = torch.tensor([5, 6]), torch.tensor([False, True])
@@ -338,7 +339,7 @@ with demonstration():
 
 # %% exercise="fine_tuning/pack_examples"
 def pack_examples(
-    examples: list[tuple[Int[Tensor, " seq"], Bool[Tensor, " seq"]]],
+    examples: list[tuple[Tensor, Tensor]],
     context_length: int,
     pad_id: int = 0,
 ) -> tuple[
@@ -636,7 +637,7 @@ def lora_forward(
     weight: Float[Tensor, "d_out d_in"],
     a: Float[Tensor, "rank d_in"],
     b: Float[Tensor, "d_out rank"],
-    alpha: float,
+    alpha: int | float,
 ) -> Float[Tensor, "... d_out"]:
     """A linear layer with its adapter: W x + (alpha / rank) B A x for each vector x.
 
@@ -673,7 +674,7 @@ def merge_lora(
     weight: Float[Tensor, "d_out d_in"],
     a: Float[Tensor, "rank d_in"],
     b: Float[Tensor, "d_out rank"],
-    alpha: float,
+    alpha: int | float,
 ) -> Float[Tensor, "d_out d_in"]:
     """The weight of the plain linear layer that computes what the layer with its adapter does.
 
@@ -729,7 +730,7 @@ with demonstration():
 # %% exercise="fine_tuning/fine_tune"
 def fine_tune(
     model: nn.Module,
-    examples: list[tuple[Int[Tensor, " seq"], Bool[Tensor, " seq"]]],
+    examples: list[tuple[Tensor, Tensor]],
     n_steps: int,
     max_lr: float,
     batch_size: int = 8,

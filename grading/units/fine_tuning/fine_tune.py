@@ -37,6 +37,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("a batch with more rows than there are examples", 2, batch_size=13),
         case("a single example", 3, examples=several[1:2]),
         case("a small rate", 6, max_lr=0.001),
+        case("a large rate", 6, max_lr=1.0),
     ]
 
 
