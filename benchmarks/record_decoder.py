@@ -6,11 +6,11 @@ writes book/_data/decoder.json, which the chapter reads. Two parts, in about fiv
 thread; with names behind it, only those are run again: lens norms.
 
 lens    SmolLM2-135M-Instruct on 36 prompts: rank and probability of the right answer, of the answer
-        to another prompt (the control) and of the model's own answer, in every state of the stream;
-        and, for 200 ordinary tokens of the plays, the layer after which the model's guess is on top
-        for good.
+        to another prompt (the control) and of the model's own answer, in every state of the stream,
+        and the size of the stream at the first and the last position; and, for 200 ordinary tokens
+        of the plays, the layer after which the model's guess is on top for good.
 norms   small decoders, trained on the plays by characters with the norm before, after and nowhere,
-        with and without warm-up, three seeds each.
+        with and without warm-up, at two learning rates, three seeds each.
 """
 
 from functools import partial
@@ -99,7 +99,8 @@ def record_lens() -> dict:
     assert all(len(answer) == 1 for answer in answers), [a for a in answers if len(a) > 1]
     rows = []
     for i, prompt in enumerate(track(PROMPTS, description="prompts")):
-        states = streams_of(model, torch.tensor(tokenizer.encode(prompt)))[:, -1]
+        streams = streams_of(model, torch.tensor(tokenizer.encode(prompt)))
+        states = streams[:, -1]  # n_streams d_model
         logits = model.lm_head(model.final_norm(states[-1]))
         tokens = {"answer": answers[i][0], "own": logits.argmax().item()}
         tokens["control"] = _another(answers, i)
@@ -112,6 +113,9 @@ def record_lens() -> dict:
             ranks, p = lens(states, token_id=token)
             row[f"{name}_ranks"] = ranks.tolist()
             row[f"{name}_p"] = [round(x, 4) for x in p.tolist()]
+        for name, position in {"first": 0, "last": -1}.items():
+            sizes = streams[:, position].square().mean(dim=-1).sqrt()  # n_streams
+            row[f"{name}_sizes"] = [round(x, 4) for x in sizes.tolist()]
         rows.append(row)
     return {"prompts": rows, "settled": settled(model, tokenizer)}
 
@@ -137,14 +141,17 @@ def settled(model, tokenizer) -> list[int]:
 
 # --- where the norm stands ----------------------------------------------------------------------
 
-WAYS = {  # place of the norm, steps of warm-up
-    "before": ("pre", 0),
-    "after": ("post", 0),
-    "after, warm-up": ("post", 50),
-    "none": ("none", 0),
+RATE, LOW_RATE = 6e-3, 1e-3
+WAYS = {  # place of the norm, steps of warm-up, learning rate
+    "before": ("pre", 0, RATE),
+    "after": ("post", 0, RATE),
+    "after, warm-up": ("post", 50, RATE),
+    "none": ("none", 0, RATE),
+    "before, low rate": ("pre", 0, LOW_RATE),
+    "after, low rate": ("post", 0, LOW_RATE),
 }
 CONFIG = ModelConfig(70, 32, d_model=64, n_layers=6, n_heads=4, n_kv_heads=4, head_dim=16, d_ff=176)
-STEPS, BATCH, SEQ, RATE, EVERY = 100, 16, 32, 6e-3, 5
+STEPS, BATCH, SEQ, EVERY = 100, 16, 32, 5
 
 
 class SmallDecoder(nn.Module):
@@ -180,7 +187,8 @@ def record_norms() -> dict:
     for way, seed in track(runs, description="runs"):
         losses[way].append(train(*WAYS[way], seed, text))
     steps = list(range(EVERY, STEPS + 1, EVERY))
-    return {"rate": RATE, "batch": BATCH, "seq": SEQ, "steps": steps, "losses": losses}
+    rates = {way: rate for way, (_, _, rate) in WAYS.items()}
+    return {"rates": rates, "batch": BATCH, "seq": SEQ, "steps": steps, "losses": losses}
 
 
 def play_characters() -> Tensor:
@@ -191,15 +199,15 @@ def play_characters() -> Tensor:
     return torch.tensor([place.get(character, CONFIG.vocab_size - 1) for character in text])
 
 
-def train(place: str, warm_up: int, seed: int, text: Tensor) -> list[float]:
+def train(place: str, warm_up: int, rate: float, seed: int, text: Tensor) -> list[float]:
     """The mean training loss of every 5 steps, in nats a character."""
     torch.manual_seed(seed)
     model = SmallDecoder(place)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     losses = []
     for step in range(STEPS):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / max(warm_up, 1))
+            group["lr"] = rate * min(1, (step + 1) / max(warm_up, 1))
         starts = torch.randint(len(text) - SEQ, (BATCH,))
         batch = torch.stack([text[start : start + SEQ + 1] for start in starts])
         optimizer.zero_grad()
