@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/record_decoder.py
 
-writes book/_data/decoder.json, which the chapter reads. Three parts, in about five minutes on one
-thread; with names behind it, only those are run again: lens norms low_rate.
+writes book/_data/decoder.json, which the chapter reads. Two parts, in about five minutes on one
+thread; with names behind it, only those are run again: lens norms.
 
 lens    SmolLM2-135M-Instruct on 36 prompts: rank and probability of the right answer, of the answer
         to another prompt (the control) and of the model's own answer, in every state of the stream,
@@ -11,7 +11,6 @@ lens    SmolLM2-135M-Instruct on 36 prompts: rank and probability of the right a
         of the plays, the layer after which the model's guess is on top for good.
 norms   small decoders, trained on the plays by characters with the norm before, after and nowhere,
         with and without warm-up, three seeds each.
-low_rate  the same before and after, without warm-up, at a lower learning rate.
 """
 
 from functools import partial
@@ -142,16 +141,14 @@ def settled(model, tokenizer) -> list[int]:
 
 # --- where the norm stands ----------------------------------------------------------------------
 
-RATE, LOW_RATE = 6e-3, 1e-3
-WAYS = {  # place of the norm, steps of warm-up, learning rate
-    "before": ("pre", 0, RATE),
-    "after": ("post", 0, RATE),
-    "after, warm-up": ("post", 50, RATE),
-    "none": ("none", 0, RATE),
+WAYS = {  # place of the norm, steps of warm-up
+    "before": ("pre", 0),
+    "after": ("post", 0),
+    "after, warm-up": ("post", 50),
+    "none": ("none", 0),
 }
-LOW_WAYS = {"before": ("pre", 0, LOW_RATE), "after": ("post", 0, LOW_RATE)}
 CONFIG = ModelConfig(70, 32, d_model=64, n_layers=6, n_heads=4, n_kv_heads=4, head_dim=16, d_ff=176)
-STEPS, BATCH, SEQ, EVERY = 100, 16, 32, 5
+STEPS, BATCH, SEQ, RATE, EVERY = 100, 16, 32, 6e-3, 5
 
 
 class SmallDecoder(nn.Module):
@@ -181,21 +178,13 @@ class SmallDecoder(nn.Module):
 
 
 def record_norms() -> dict:
-    return {"rate": RATE, "batch": BATCH, "seq": SEQ} | curves(WAYS)
-
-
-def record_low_rate() -> dict:
-    return {"rate": LOW_RATE, "batch": BATCH, "seq": SEQ} | curves(LOW_WAYS)
-
-
-def curves(ways: dict[str, tuple[str, int, float]]) -> dict:
-    """The steps, and the losses there of three seeds for each way."""
     text = play_characters()
-    runs = [(way, seed) for way in ways for seed in SEEDS]
-    losses: dict[str, list] = {way: [] for way in ways}
+    runs = [(way, seed) for way in WAYS for seed in SEEDS]
+    losses: dict[str, list] = {way: [] for way in WAYS}
     for way, seed in track(runs, description="runs"):
-        losses[way].append(train(*ways[way], seed, text))
-    return {"steps": list(range(EVERY, STEPS + 1, EVERY)), "losses": losses}
+        losses[way].append(train(*WAYS[way], seed, text))
+    steps = list(range(EVERY, STEPS + 1, EVERY))
+    return {"rate": RATE, "batch": BATCH, "seq": SEQ, "steps": steps, "losses": losses}
 
 
 def play_characters() -> Tensor:
@@ -206,15 +195,15 @@ def play_characters() -> Tensor:
     return torch.tensor([place.get(character, CONFIG.vocab_size - 1) for character in text])
 
 
-def train(place: str, warm_up: int, rate: float, seed: int, text: Tensor) -> list[float]:
+def train(place: str, warm_up: int, seed: int, text: Tensor) -> list[float]:
     """The mean training loss of every 5 steps, in nats a character."""
     torch.manual_seed(seed)
     model = SmallDecoder(place)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
     losses = []
     for step in range(STEPS):
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / max(warm_up, 1))
+            group["lr"] = RATE * min(1, (step + 1) / max(warm_up, 1))
         starts = torch.randint(len(text) - SEQ, (BATCH,))
         batch = torch.stack([text[start : start + SEQ + 1] for start in starts])
         optimizer.zero_grad()
@@ -225,7 +214,7 @@ def train(place: str, warm_up: int, rate: float, seed: int, text: Tensor) -> lis
     return [round(float(x), 4) for x in torch.tensor(losses).view(-1, EVERY).mean(dim=1)]
 
 
-PARTS = {"lens": record_lens, "norms": record_norms, "low_rate": record_low_rate}
+PARTS = {"lens": record_lens, "norms": record_norms}
 
 
 def main() -> None:
