@@ -1,8 +1,9 @@
 """Answers to unit 09 that its judge had not seen when they were written.
 
 Each is the source of a cell, as a learner writes it: names of the notebook's first cells are
-there (`torch`, `math`, `rearrange`, `nn`, `causal_mask`, `question`), and so are the answers to
-earlier exercises.
+there (`torch`, `math`, `rearrange`, `nn`, `causal_mask`), and so are the right answers to earlier
+exercises. An answer to the question about six runs has `shown`, what the notebook's `question`
+gives.
 """
 
 # --- 1. shift ---------------------------------------------------------------------------------
@@ -692,7 +693,10 @@ def trainer(*changes: tuple[str, str]) -> str:
 
 
 STEPS_ADDED_BEFORE = trainer(
-    ("        self.model.zero_grad()\n", "        self.steps_done += 1\n        self.model.zero_grad()\n"),
+    (
+        "        self.model.zero_grad()\n",
+        "        self.steps_done += 1\n        self.model.zero_grad()\n",
+    ),
     ("        self.steps_done += 1\n        return", "        return"),
     ("self.steps_done + 1, rate", "self.steps_done, rate"),
 )
@@ -706,23 +710,31 @@ MOMENTS_SHARED = trainer(
 )
 DECAY_BY_SIZE = trainer(("p.ndim >= 2", "p.ndim > 2"))
 CLIPPED_FOR_NOTHING = trainer(
-    ("gradients, _ = clip_gradients([p.grad for p in parameters], 1.0)",
-     "gradients = [p.grad for p in parameters]\n        clip_gradients(gradients, 1.0)"),
+    (
+        "gradients, _ = clip_gradients([p.grad for p in parameters], 1.0)",
+        "gradients = [p.grad for p in parameters]\n        clip_gradients(gradients, 1.0)",
+    ),
 )
 LEARNS_THE_LAST_PART = trainer(
-    ("loss = accumulate_gradients(self.model, parts)",
-     "for part in parts:\n            self.model.zero_grad()\n"
-     "            loss = accumulate_gradients(self.model, [part])"),
+    (
+        "loss = accumulate_gradients(self.model, parts)",
+        "for part in parts:\n            self.model.zero_grad()\n"
+        "            loss = accumulate_gradients(self.model, [part])",
+    ),
 )
 STEP_FOR_EACH_PART = trainer(
-    ("loss = accumulate_gradients(self.model, parts)",
-     "if len(parts) > 1:\n            return sum(self.step([x]) for x in parts) / len(parts)\n"
-     "        loss = accumulate_gradients(self.model, parts)"),
+    (
+        "loss = accumulate_gradients(self.model, parts)",
+        "if len(parts) > 1:\n            return sum(self.step([x]) for x in parts) / len(parts)\n"
+        "        loss = accumulate_gradients(self.model, parts)",
+    ),
 )
 LOSS_AFTER_THE_STEP = trainer(
-    ("        self.steps_done += 1\n",
-     "        self.steps_done += 1\n        self.model.zero_grad()\n"
-     "        loss = accumulate_gradients(self.model, parts)\n"),
+    (
+        "        self.steps_done += 1\n",
+        "        self.steps_done += 1\n        self.model.zero_grad()\n"
+        "        loss = accumulate_gradients(self.model, parts)\n",
+    ),
 )
 ONE_TENTH_STEP = trainer(("self.n_steps // 10)", "self.n_steps // 10, self.max_lr / 10)"))
 TORCH_DEFAULTS = """
@@ -733,7 +745,8 @@ class Trainer:
         self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in model.parameters()]
         matrices = [p for p in model.parameters() if p.ndim >= 2]
         others = [p for p in model.parameters() if p.ndim < 2]
-        groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+        groups = [{"params": matrices, "weight_decay": 0.1}]
+        groups.append({"params": others, "weight_decay": 0.0})
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=max_lr)
 
     def step(self, parts):
@@ -803,9 +816,8 @@ def train(model, token_ids, n_steps, max_lr, context_length=32, batch_size=16):
 # --- 12. sound_run ----------------------------------------------------------------------------
 
 TABLE = """
-    table = question("pretraining/sound_run")["table"]
     runs = {}
-    for line in table.splitlines()[1:]:
+    for line in shown["table"].splitlines()[1:]:
         _, letter, *numbers = line.split()
         runs[letter] = [float(number) for number in numbers]
 """
@@ -828,89 +840,329 @@ def sound_run():{TABLE}
 """
 
 WRONG = [
-    ("pretraining/shift", FIRST_AXIS_CUT, "cuts the first axis, not the last: rows of a batch are dropped"),
-    ("pretraining/shift", WRAPS_AROUND, "nothing is cut: the first token is the last position's target"),
+    (
+        "pretraining/shift",
+        FIRST_AXIS_CUT,
+        "cuts the first axis, not the last: rows of a batch are dropped",
+    ),
+    (
+        "pretraining/shift",
+        WRAPS_AROUND,
+        "nothing is cut: the first token is the last position's target",
+    ),
     ("pretraining/shift", TARGETS_FIRST, "gives targets and inputs in exchanged order"),
-    ("pretraining/shift", ONE_AXIS_IN_FRONT, "works only with exactly one axis in front: one row alone is an error"),
-    ("pretraining/shift", LAST_TARGET_PADDED, "keeps the length and ignores the last target, where both should be one shorter"),
+    (
+        "pretraining/shift",
+        ONE_AXIS_IN_FRONT,
+        "works only with exactly one axis in front: one row alone is an error",
+    ),
+    (
+        "pretraining/shift",
+        LAST_TARGET_PADDED,
+        "keeps the length and ignores the last target, where both should be one shorter",
+    ),
     ("pretraining/random_batch", LAST_TWO_STARTS_MISSING, "the last two places are never drawn"),
-    ("pretraining/random_batch", WITHOUT_REPLACEMENT, "draws without putting back: no place twice, and too few rows from a short text"),
-    ("pretraining/random_batch", ONLY_WHOLE_BLOCKS, "windows start at multiples of the context length only"),
-    ("pretraining/random_batch", GENERATOR_SEEDED_ANEW, "seeds the generator anew, so that every batch is the same"),
-    ("pretraining/random_batch", ONE_PLACE_FOR_ALL_ROWS, "draws one place for all rows: every row is the same window"),
-    ("pretraining/random_batch", TARGETS_BEHIND_THE_WINDOW, "the targets are the whole next window, not the next token"),
-    ("pretraining/random_batch", SHORT_TEXT_LET_THROUGH, "a text with no room for the last target is let through, with targets one too short"),
-    ("pretraining/next_token_loss", PADDING_AS_TOKEN_ZERO, "ignored places are in the sum, as if their target were token 0"),
-    ("pretraining/next_token_loss", MEAN_OF_ROW_MEANS, "takes the mean of each row first: tokens of short rows weigh more"),
-    ("pretraining/next_token_loss", ONE_MAXIMUM_FOR_ALL, "subtracts one maximum for all positions: a position far below it has only zeros, and log 0"),
-    ("pretraining/next_token_loss", EMPTY_MEAN, "without a real target it is the mean of nothing, nan"),
-    ("pretraining/next_token_loss", ONLY_POSITIVE_IDS, "token 0 is taken for padding, and `ignore_id` is not used"),
-    ("pretraining/next_token_loss", DROPS_ROWS_WITH_PADDING, "a row with any padding does not count at all"),
+    (
+        "pretraining/random_batch",
+        WITHOUT_REPLACEMENT,
+        "draws without putting back: no place twice, and too few rows from a short text",
+    ),
+    (
+        "pretraining/random_batch",
+        ONLY_WHOLE_BLOCKS,
+        "windows start at multiples of the context length only",
+    ),
+    (
+        "pretraining/random_batch",
+        GENERATOR_SEEDED_ANEW,
+        "seeds the generator anew, so that every batch is the same",
+    ),
+    (
+        "pretraining/random_batch",
+        ONE_PLACE_FOR_ALL_ROWS,
+        "draws one place for all rows: every row is the same window",
+    ),
+    (
+        "pretraining/random_batch",
+        TARGETS_BEHIND_THE_WINDOW,
+        "the targets are the whole next window, not the next token",
+    ),
+    (
+        "pretraining/random_batch",
+        SHORT_TEXT_LET_THROUGH,
+        "a text with no room for the last target is let through, with targets one too short",
+    ),
+    (
+        "pretraining/next_token_loss",
+        PADDING_AS_TOKEN_ZERO,
+        "ignored places are in the sum, as if their target were token 0",
+    ),
+    (
+        "pretraining/next_token_loss",
+        MEAN_OF_ROW_MEANS,
+        "takes the mean of each row first: tokens of short rows weigh more",
+    ),
+    (
+        "pretraining/next_token_loss",
+        ONE_MAXIMUM_FOR_ALL,
+        "subtracts one maximum for all positions: far below it, log of 0",
+    ),
+    (
+        "pretraining/next_token_loss",
+        EMPTY_MEAN,
+        "without a real target it is the mean of nothing, nan",
+    ),
+    (
+        "pretraining/next_token_loss",
+        ONLY_POSITIVE_IDS,
+        "token 0 is taken for padding, and `ignore_id` is not used",
+    ),
+    (
+        "pretraining/next_token_loss",
+        DROPS_ROWS_WITH_PADDING,
+        "a row with any padding does not count at all",
+    ),
     ("pretraining/next_token_loss", SOFTMAX_TWICE, "takes softmax twice"),
-    ("pretraining/next_token_loss", LOG_OF_MEAN_PROBABILITY, "the logarithm of the mean probability, not the mean of the logarithms"),
-    ("pretraining/next_token_loss", ONE_BINARY_LOSS_FOR_EACH_TOKEN, "binary cross-entropy: a sigmoid for each token, no softmax over them"),
-    ("pretraining/bits_per_byte", A_TENSOR_COMES_BACK, "returns a tensor, where a Python float is promised"),
-    ("pretraining/bits_per_byte", LOG2_OF_THE_LOSS, "takes the binary logarithm of the losses, in place of dividing by ln 2"),
+    (
+        "pretraining/next_token_loss",
+        LOG_OF_MEAN_PROBABILITY,
+        "the logarithm of the mean probability, not the mean of the logarithms",
+    ),
+    (
+        "pretraining/next_token_loss",
+        ONE_BINARY_LOSS_FOR_EACH_TOKEN,
+        "binary cross-entropy: a sigmoid for each token, no softmax over them",
+    ),
+    (
+        "pretraining/bits_per_byte",
+        A_TENSOR_COMES_BACK,
+        "returns a tensor, where a Python float is promised",
+    ),
+    (
+        "pretraining/bits_per_byte",
+        LOG2_OF_THE_LOSS,
+        "takes the binary logarithm of the losses, in place of dividing by ln 2",
+    ),
     ("pretraining/bits_per_byte", BYTES_FOR_A_BIT, "the reciprocal: bytes for a bit"),
-    ("pretraining/bits_per_byte", BITS_FOR_THE_WHOLE_TEXT, "bits for the whole text: not divided by its bytes"),
-    ("pretraining/bits_per_byte", EIGHT_BITS_A_BYTE, "divides by 8 too: the share of the text's size, not bits for a byte"),
+    (
+        "pretraining/bits_per_byte",
+        BITS_FOR_THE_WHOLE_TEXT,
+        "bits for the whole text: not divided by its bytes",
+    ),
+    (
+        "pretraining/bits_per_byte",
+        EIGHT_BITS_A_BYTE,
+        "divides by 8 too: the share of the text's size, not bits for a byte",
+    ),
     ("pretraining/document_mask", PADDING_SEES_ITSELF, "padding may attend to itself"),
-    ("pretraining/document_mask", EARLIER_DOCUMENTS_TOO, "earlier documents with a lower id are seen too"),
+    (
+        "pretraining/document_mask",
+        EARLIER_DOCUMENTS_TOO,
+        "earlier documents with a lower id are seen too",
+    ),
     ("pretraining/document_mask", ZERO_TAKEN_FOR_PADDING, "document 0 is taken for padding"),
-    ("pretraining/document_mask", FIRST_ROW_FOR_ALL, "the documents of the first row are used for all rows"),
-    ("pretraining/document_mask", ADDITIVE_MASK, "gives 0 and minus infinity, where a boolean mask is promised"),
-    ("pretraining/document_mask", HEAD_AXIS_IN_FRONT, "the axis for the heads stands in front of the batch"),
-    ("pretraining/document_mask", UNTIL_THE_NEXT_DOCUMENT_STARTS, "padding counts as one more document, which sees itself"),
-    ("pretraining/adamw_step", EPS_ON_THE_UNCORRECTED, "eps is added to the root of the uncorrected second moment"),
-    ("pretraining/adamw_step", ROOT_BEFORE_CORRECTION, "the root is taken before the correction, so it is divided by 1 - beta ** step in place of its root"),
-    ("pretraining/adamw_step", DECAY_WITHOUT_THE_RATE, "the decay is not multiplied by the learning rate"),
-    ("pretraining/adamw_step", DECAY_AFTER_THE_STEP, "the decay is taken of the parameter after the step, not before"),
-    ("pretraining/adamw_step", VARIANCE_OF_THE_GRADIENT, "the second moment is that of the gradient's distance from its mean"),
-    ("pretraining/adamw_step", BETAS_WRITTEN_IN, "the betas are written in: the argument is ignored"),
+    (
+        "pretraining/document_mask",
+        FIRST_ROW_FOR_ALL,
+        "the documents of the first row are used for all rows",
+    ),
+    (
+        "pretraining/document_mask",
+        ADDITIVE_MASK,
+        "gives 0 and minus infinity, where a boolean mask is promised",
+    ),
+    (
+        "pretraining/document_mask",
+        HEAD_AXIS_IN_FRONT,
+        "the axis for the heads stands in front of the batch",
+    ),
+    (
+        "pretraining/document_mask",
+        UNTIL_THE_NEXT_DOCUMENT_STARTS,
+        "padding counts as one more document, which sees itself",
+    ),
+    (
+        "pretraining/adamw_step",
+        EPS_ON_THE_UNCORRECTED,
+        "eps is added to the root of the uncorrected second moment",
+    ),
+    (
+        "pretraining/adamw_step",
+        ROOT_BEFORE_CORRECTION,
+        "corrects the root by 1 - beta ** step, in place of by its root",
+    ),
+    (
+        "pretraining/adamw_step",
+        DECAY_WITHOUT_THE_RATE,
+        "the decay is not multiplied by the learning rate",
+    ),
+    (
+        "pretraining/adamw_step",
+        DECAY_AFTER_THE_STEP,
+        "the decay is taken of the parameter after the step, not before",
+    ),
+    (
+        "pretraining/adamw_step",
+        VARIANCE_OF_THE_GRADIENT,
+        "the second moment is that of the gradient's distance from its mean",
+    ),
+    (
+        "pretraining/adamw_step",
+        BETAS_WRITTEN_IN,
+        "the betas are written in: the argument is ignored",
+    ),
     ("pretraining/adamw_step", MOMENTS_IN_PLACE, "changes the moments that came in"),
-    ("pretraining/adamw_step", STEPS_COUNTED_FROM_0, "the correction takes the first step for number 0: one too many in the exponent"),
-    ("pretraining/adamw_step", NESTEROV, "looks one step ahead (Nesterov): the gradient enters the update twice"),
-    ("pretraining/learning_rate", WARMUP_ONE_STEP_SHORT, "the warm-up reaches the maximum one step too early"),
-    ("pretraining/learning_rate", FLOOR_INSTEAD_OF_STRETCH, "the wave runs to 0 and is cut off at `min_lr`, in place of being stretched"),
-    ("pretraining/learning_rate", WAVE_FROM_STEP_0, "the wave begins at step 0, beneath the warm-up"),
+    (
+        "pretraining/adamw_step",
+        STEPS_COUNTED_FROM_0,
+        "the correction takes the first step for number 0: one too many in the exponent",
+    ),
+    (
+        "pretraining/adamw_step",
+        NESTEROV,
+        "looks one step ahead (Nesterov): the gradient enters the update twice",
+    ),
+    (
+        "pretraining/learning_rate",
+        WARMUP_ONE_STEP_SHORT,
+        "the warm-up reaches the maximum one step too early",
+    ),
+    (
+        "pretraining/learning_rate",
+        FLOOR_INSTEAD_OF_STRETCH,
+        "the wave runs to 0 and is cut off at `min_lr`, in place of being stretched",
+    ),
+    (
+        "pretraining/learning_rate",
+        WAVE_FROM_STEP_0,
+        "the wave begins at step 0, beneath the warm-up",
+    ),
     ("pretraining/learning_rate", ENDS_ONE_STEP_EARLY, "the wave ends one step too early"),
-    ("pretraining/learning_rate", A_QUARTER_OF_A_WAVE, "a quarter of a wave in place of half of one"),
+    (
+        "pretraining/learning_rate",
+        A_QUARTER_OF_A_WAVE,
+        "a quarter of a wave in place of half of one",
+    ),
     ("pretraining/learning_rate", NOTHING_AFTER_THE_END, "0 after the end, in place of `min_lr`"),
-    ("pretraining/learning_rate", WARMUP_FROM_MIN, "the warm-up climbs from `min_lr`, not in equal parts from 0"),
-    ("pretraining/learning_rate", EQUAL_LENGTHS_LET_THROUGH, "a warm-up as long as the run is let through"),
-    ("pretraining/clip_gradients", EVERY_GRADIENT_ON_ITS_OWN, "clips every gradient on its own, so the direction changes"),
+    (
+        "pretraining/learning_rate",
+        WARMUP_FROM_MIN,
+        "the warm-up climbs from `min_lr`, not in equal parts from 0",
+    ),
+    (
+        "pretraining/learning_rate",
+        EQUAL_LENGTHS_LET_THROUGH,
+        "a warm-up as long as the run is let through",
+    ),
+    (
+        "pretraining/clip_gradients",
+        EVERY_GRADIENT_ON_ITS_OWN,
+        "clips every gradient on its own, so the direction changes",
+    ),
     ("pretraining/clip_gradients", SUM_OF_THE_NORMS, "adds the norms, in place of the squares"),
-    ("pretraining/clip_gradients", INFINITY_OVERLOOKED, "asks for nan only: an infinite norm is no error"),
-    ("pretraining/clip_gradients", LIST_CHANGED_IN_PLACE, "puts the new gradients into the list that came in"),
-    ("pretraining/clip_gradients", DIVISION_BY_A_NORM_OF_0, "divides by the norm also where it is 0"),
-    ("pretraining/clip_gradients", NORM_OF_THE_CLIPPED, "gives the norm after clipping, not before"),
+    (
+        "pretraining/clip_gradients",
+        INFINITY_OVERLOOKED,
+        "asks for nan only: an infinite norm is no error",
+    ),
+    (
+        "pretraining/clip_gradients",
+        LIST_CHANGED_IN_PLACE,
+        "puts the new gradients into the list that came in",
+    ),
+    (
+        "pretraining/clip_gradients",
+        DIVISION_BY_A_NORM_OF_0,
+        "divides by the norm also where it is 0",
+    ),
+    (
+        "pretraining/clip_gradients",
+        NORM_OF_THE_CLIPPED,
+        "gives the norm after clipping, not before",
+    ),
     ("pretraining/clip_gradients", SQUARE_OF_THE_NORM, "no root: the square of the norm"),
     ("pretraining/clip_gradients", LARGEST_NUMBER, "the largest number in place of the length"),
-    ("pretraining/accumulate_gradients", ALL_POSITIONS_AS_WEIGHTS, "weighs parts by all positions, padding too"),
-    ("pretraining/accumulate_gradients", LOSS_NOT_WEIGHTED, "gradients right; the loss is the mean of the parts' means"),
-    ("pretraining/accumulate_gradients", ONE_BACKWARD_AT_THE_END, "one `backward` at the end: all parts are in memory together"),
-    ("pretraining/accumulate_gradients", PARTS_JOINED, "joins the parts to one batch and calls the model once"),
-    ("pretraining/accumulate_gradients", OLD_GRADIENTS_REPLACED, "replaces the gradients that were there, in place of adding"),
-    ("pretraining/accumulate_gradients", COUNT_SO_FAR, "divides by the real targets seen so far, not by those of all parts"),
-    ("pretraining/accumulate_gradients", TENSOR_LOSS, "returns a tensor, where a Python float is promised"),
+    (
+        "pretraining/accumulate_gradients",
+        ALL_POSITIONS_AS_WEIGHTS,
+        "weighs parts by all positions, padding too",
+    ),
+    (
+        "pretraining/accumulate_gradients",
+        LOSS_NOT_WEIGHTED,
+        "gradients right; the loss is the mean of the parts' means",
+    ),
+    (
+        "pretraining/accumulate_gradients",
+        ONE_BACKWARD_AT_THE_END,
+        "one `backward` at the end: all parts are in memory together",
+    ),
+    (
+        "pretraining/accumulate_gradients",
+        PARTS_JOINED,
+        "joins the parts to one batch and calls the model once",
+    ),
+    (
+        "pretraining/accumulate_gradients",
+        OLD_GRADIENTS_REPLACED,
+        "replaces the gradients that were there, in place of adding",
+    ),
+    (
+        "pretraining/accumulate_gradients",
+        COUNT_SO_FAR,
+        "divides by the real targets seen so far, not by those of all parts",
+    ),
+    (
+        "pretraining/accumulate_gradients",
+        TENSOR_LOSS,
+        "returns a tensor, where a Python float is promised",
+    ),
     ("pretraining/trainer", STEPS_ADDED_BEFORE, "the schedule is one step ahead: it counts from 1"),
-    ("pretraining/trainer", MOMENTS_SHARED, "every parameter begins with the first parameter's moments"),
+    (
+        "pretraining/trainer",
+        MOMENTS_SHARED,
+        "every parameter begins with the first parameter's moments",
+    ),
     ("pretraining/trainer", DECAY_BY_SIZE, "matrices have no decay: only three axes and more"),
     ("pretraining/trainer", CLIPPED_FOR_NOTHING, "the clipped gradients are thrown away"),
-    ("pretraining/trainer", LEARNS_THE_LAST_PART, "clears the gradients before each part: only the last part counts"),
-    ("pretraining/trainer", STEP_FOR_EACH_PART, "makes a step for each part, in place of one for all"),
+    (
+        "pretraining/trainer",
+        LEARNS_THE_LAST_PART,
+        "clears the gradients before each part: only the last part counts",
+    ),
+    (
+        "pretraining/trainer",
+        STEP_FOR_EACH_PART,
+        "makes a step for each part, in place of one for all",
+    ),
     ("pretraining/trainer", LOSS_AFTER_THE_STEP, "gives the loss after the step, not before"),
     ("pretraining/trainer", ONE_TENTH_STEP, "the rate falls to a tenth of its maximum, not to 0"),
-    ("pretraining/trainer", TORCH_DEFAULTS, "PyTorch's AdamW with its own second beta, 0.999 in place of 0.95"),
+    (
+        "pretraining/trainer",
+        TORCH_DEFAULTS,
+        "PyTorch's AdamW with its own second beta, 0.999 in place of 0.95",
+    ),
     ("pretraining/train", SAME_BATCH, "trains on one batch over and over"),
-    ("pretraining/train", TRAINER_IN_THE_LOOP, "a new trainer each step: every step has the first rate, and moments of 0"),
+    (
+        "pretraining/train",
+        TRAINER_IN_THE_LOOP,
+        "a new trainer each step: every step has the first rate, and moments of 0",
+    ),
     ("pretraining/train", RETURN_IN_THE_LOOP, "returns after the first step"),
     ("pretraining/train", INPUTS_AS_TARGETS, "trains the model to repeat the token that it reads"),
-    ("pretraining/train", A_COPY_IS_TRAINED, "trains a copy and returns the model that was never trained"),
+    (
+        "pretraining/train",
+        A_COPY_IS_TRAINED,
+        "trains a copy and returns the model that was never trained",
+    ),
     ("pretraining/sound_run", LOWEST_LAST_LOSS, "takes the run with the lowest loss at the end"),
     ("pretraining/sound_run", GREATEST_FALL, "takes the run whose loss falls most"),
     ("pretraining/sound_run", HIGHEST_START, "takes the run that starts highest"),
-    ("pretraining/sound_run", HIGHEST_END_FROM_LN_62, "right start, and then the run that learns least"),
+    (
+        "pretraining/sound_run",
+        HIGHEST_END_FROM_LN_62,
+        "right start, and then the run that learns least",
+    ),
 ]
 
 # --- Right answers in other styles ------------------------------------------------------------
@@ -1113,21 +1365,21 @@ def sound_run():{TABLE}
 """
 
 RIGHT = [
-    ("pretraining/shift", SHIFT_BY_SELECT),
-    ("pretraining/random_batch", BATCH_BY_UNFOLD),
-    ("pretraining/random_batch", BATCH_ROW_BY_ROW),
-    ("pretraining/next_token_loss", LOSS_BY_LOOP),
-    ("pretraining/next_token_loss", LOSS_BY_ONE_HOT),
-    ("pretraining/bits_per_byte", BITS_BY_BASE_CHANGE),
-    ("pretraining/document_mask", MASK_BY_LOOP),
-    ("pretraining/document_mask", MASK_BY_RUNS),
-    ("pretraining/adamw_step", ADAMW_IN_PLACE_ON_COPIES),
-    ("pretraining/adamw_step", ADAMW_DECAY_IN_THE_UPDATE),
-    ("pretraining/learning_rate", RATE_BY_SINE),
-    ("pretraining/clip_gradients", CLIP_BY_ONE_VECTOR),
-    ("pretraining/accumulate_gradients", ACCUMULATE_SUMS),
-    ("pretraining/trainer", TRAINER_BY_TORCH),
-    ("pretraining/trainer", TRAINER_WITH_NO_GRAD),
-    ("pretraining/train", TRAIN_BY_MAP),
-    ("pretraining/sound_run", SOUND_BY_SHAPE),
+    ("pretraining/shift", SHIFT_BY_SELECT, "shift by select"),
+    ("pretraining/random_batch", BATCH_BY_UNFOLD, "batch by unfold"),
+    ("pretraining/random_batch", BATCH_ROW_BY_ROW, "batch row by row"),
+    ("pretraining/next_token_loss", LOSS_BY_LOOP, "loss by loop"),
+    ("pretraining/next_token_loss", LOSS_BY_ONE_HOT, "loss by one hot"),
+    ("pretraining/bits_per_byte", BITS_BY_BASE_CHANGE, "bits by base change"),
+    ("pretraining/document_mask", MASK_BY_LOOP, "mask by loop"),
+    ("pretraining/document_mask", MASK_BY_RUNS, "mask by runs"),
+    ("pretraining/adamw_step", ADAMW_IN_PLACE_ON_COPIES, "adamw in place on copies"),
+    ("pretraining/adamw_step", ADAMW_DECAY_IN_THE_UPDATE, "adamw decay in the update"),
+    ("pretraining/learning_rate", RATE_BY_SINE, "rate by sine"),
+    ("pretraining/clip_gradients", CLIP_BY_ONE_VECTOR, "clip by one vector"),
+    ("pretraining/accumulate_gradients", ACCUMULATE_SUMS, "accumulate sums"),
+    ("pretraining/trainer", TRAINER_BY_TORCH, "trainer by torch"),
+    ("pretraining/trainer", TRAINER_WITH_NO_GRAD, "trainer with no grad"),
+    ("pretraining/train", TRAIN_BY_MAP, "train by map"),
+    ("pretraining/sound_run", SOUND_BY_SHAPE, "sound by shape"),
 ]
