@@ -187,6 +187,40 @@ MISCONCEPTIONS = (
         {LOOP: "for inputs, targets in parts[:1]:"},
     ),
     Misconception(
+        "one-backward-at-the-end",
+        "The values are right, but `backward` is called once, after the last part: until then all "
+        "parts are in memory together. Call it for each part.",
+        LINK,
+        {
+            TOTAL: TOTAL + "\n    whole = 0.0",
+            BACKWARD: "whole = whole + loss",
+            "return total": "whole.backward()\n    return total",
+        },
+    ),
+    Misconception(
+        "number-so-far",
+        "Each part is divided by the real targets that were read so far, so the first parts weigh "
+        "too much. Count those of all parts before the loop.",
+        LINK,
+        {
+            NUMBER: "n_real, nats = 0, 0.0",
+            SHARE: "n = (targets != -100).sum().item()\n"
+            "        n_real += n\n"
+            "        share = n / max(n_real, 1)",
+            ADD: "nats += loss.item() * n_real\n        total = nats / max(n_real, 1)",
+        },
+    ),
+    Misconception(
+        "rows-joined",
+        "The parts were joined to one batch. That is what parts are to avoid, and it fails where "
+        "their rows differ in length.",
+        LINK,
+        {
+            LOOP: "whole = [torch.cat(side) for side in zip(*parts)]\n"
+            "    for inputs, targets in [whole]:"
+        },
+    ),
+    Misconception(
         "all-parts-at-once",
         "The parts were joined and read at once. That is what parts are to avoid: the large batch "
         "does not fit into memory.",
@@ -214,6 +248,13 @@ MISCONCEPTIONS = (
         "The gradients are right, but the loss is the plain mean of the parts' means.",
         LINK,
         {ADD: "total += loss.item() / share / len(parts) if share else 0.0"},
+    ),
+    Misconception(
+        "loss-as-a-tensor",
+        "The loss came as a tensor. A plain Python float is wanted: add up `loss.item()`, which "
+        "lets go of the part that it came from.",
+        LINK,
+        {ADD: "total += loss"},
     ),
     Misconception(
         "parameters-moved",
@@ -256,7 +297,6 @@ EXERCISE = Exercise(
     drive=drive.accumulated,
     depends=("pretraining/next_token_loss",),
     equivalent={
-        "`loss` for `loss.item()`": "one number in a tensor is a number",
         "`(targets != -100).sum()` for `(targets != -100).sum().item()`": "tensors divide as well",
         "`(targets != -100).sum()` for `(targets != -100).sum().item()` (2)": "the same",
     },

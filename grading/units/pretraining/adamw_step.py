@@ -159,6 +159,20 @@ MISCONCEPTIONS = (
         {UPDATE: "update = unbiased_first / (unbiased_second + eps).sqrt()"},
     ),
     Misconception(
+        "eps-before-the-correction",
+        "`eps` is added to the root of the moment as it is, and the correction comes after. It is "
+        "added to the root of the corrected moment.",
+        LINK,
+        {UPDATE: "update = unbiased_first * (1 - beta2**step) ** 0.5 / (second.sqrt() + eps)"},
+    ),
+    Misconception(
+        "root-before-the-correction",
+        "The root is taken first, and then divided by 1 - beta ** step, which belongs under the "
+        "root.",
+        LINK,
+        {UPDATE: "update = unbiased_first / (second.sqrt() / (1 - beta2**step) + eps)"},
+    ),
+    Misconception(
         "eps-left-out",
         "`eps` is missing, and a parameter that never had a gradient is divided by 0.",
         LINK,
@@ -269,6 +283,18 @@ MISCONCEPTIONS = (
         {BETAS: "beta2, beta1 = betas"},
     ),
     Misconception(
+        "betas-written-in",
+        "The betas are 0.9 and 0.95 whatever `betas` says.",
+        LINK,
+        {BETAS: "beta1, beta2 = 0.9, 0.95"},
+    ),
+    Misconception(
+        "betas-of-pytorch",
+        "The betas are 0.9 and 0.999, PyTorch's defaults. Take those that are handed in.",
+        LINK,
+        {BETAS: "beta1, beta2 = 0.9, 0.999"},
+    ),
+    Misconception(
         "weights-of-the-mean-swapped",
         "Each running mean keeps 1 - beta of what it was and takes beta of what is new. It is the "
         "other way round: beta is the share that is kept.",
@@ -295,6 +321,13 @@ MISCONCEPTIONS = (
             SECOND: "second = beta2 * second + (1 - beta2) * gradient",
             UPDATE: "update = unbiased_first / (unbiased_second.abs().sqrt() + eps)",
         },
+    ),
+    Misconception(
+        "spread-around-the-mean",
+        "The second moment takes in the square of the gradient's distance from the first. It takes "
+        "in the square of the gradient itself, and is no variance.",
+        LINK,
+        {SECOND: "second = beta2 * second + (1 - beta2) * (gradient - first) ** 2"},
     ),
     Misconception(
         "square-of-the-moment",

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
+from grading.units.pretraining import drive
 from grading.units.pretraining.draw import normal
 
 LINK = "pretraining-bits"
@@ -144,6 +145,12 @@ MISCONCEPTIONS = (
         {RESULT: "return bits * n_bytes"},
     ),
     Misconception(
+        "a-tensor-comes-back",
+        "A tensor came back. A plain Python float is wanted: end with `.item()`, or `float(...)`.",
+        LINK,
+        {BITS: "bits = losses.sum() / math.log(2)"},
+    ),
+    Misconception(
         "a-number-for-each-token",
         "There is a number for each token. One number is wanted for the whole text.",
         LINK,
@@ -172,7 +179,7 @@ MISCONCEPTIONS = (
         "A logarithm was taken of the losses, but they are logarithms already. From nats to bits "
         "is a division.",
         LINK,
-        {BITS: "bits = losses.clamp(min=1e-9).log2().sum().item()"},
+        {BITS: "bits = losses.log2().sum().item()"},
     ),
     Misconception(
         "two-bytes-a-character",
@@ -206,7 +213,7 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(from_probabilities, mean_times_number, bytes_counted_by_hand),
-    equivalent={"`losses.sum()` for `losses.sum().item()`": "one number in a tensor is a number"},
+    drive=drive.plain_number,
     properties=(
         Property(
             "twice-the-cost",

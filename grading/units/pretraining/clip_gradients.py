@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
+from grading.units.pretraining import drive
 from grading.units.pretraining.draw import normal
 
 LINK = "pretraining-clipping"
@@ -133,6 +134,16 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "divided-by-a-plain-0",
+        "The factor is `max_norm` over the norm even where the norm is 0, and a Python number "
+        "cannot be divided by 0. Gradients of 0 are short enough: ask first.",
+        LINK,
+        {
+            SHORT: "if False:",
+            RESULT: "return [g * min(1.0, max_norm / norm) for g in gradients], norm",
+        },
+    ),
+    Misconception(
         "norm-of-the-longest",
         "Only the longest of the gradients was measured. The norm is that of all numbers together.",
         LINK,
@@ -217,6 +228,16 @@ MISCONCEPTIONS = (
         {RESULT: "return [0 * gradient for gradient in gradients], norm"},
     ),
     Misconception(
+        "norm-as-a-tensor",
+        "The norm came as a tensor. A plain Python float is wanted: `.item()`, or `float(...)`.",
+        LINK,
+        {
+            NORM: NORM + "\n    as_tensor = torch.tensor(norm)",
+            SHORT: "if norm <= max_norm:\n        return gradients, as_tensor\n    if False:",
+            RESULT: "return [g * (max_norm / norm) for g in gradients], as_tensor",
+        },
+    ),
+    Misconception(
         "changed-in-place",
         "The gradients that came in were changed. Make new ones.",
         LINK,
@@ -265,6 +286,7 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(as_one_vector, norm_of_norms, with_torch_utils),
+    drive=drive.plain_number,
     equivalent={
         "`norm < max_norm` for `norm <= max_norm`": "at the limit the factor is 1",
         "`gradient.square().sum()` for `gradient.square().sum().item()`": "math.sqrt takes tensors",

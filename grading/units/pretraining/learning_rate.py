@@ -131,6 +131,20 @@ MISCONCEPTIONS = (
         {PROGRESS: "progress = min(step / n_steps, 1.0)"},
     ),
     Misconception(
+        "wave-under-the-warm-up",
+        "The wave runs from step 0 on, and the warm-up is a factor on it. The warm-up is a part of "
+        "its own: the wave begins where it ends.",
+        LINK,
+        {
+            CLIMBS: "if False:",
+            PROGRESS: "progress = min(step / n_steps, 1.0)",
+            RESULT: RESULT.replace(
+                "return ", "return min((step + 1) / (warmup_steps + 1), 1.0) * ("
+            )
+            + ")",
+        },
+    ),
+    Misconception(
         "wave-as-long-as-the-run",
         "The wave begins after the warm-up and takes n_steps steps, so the run ends before it has "
         "come down.",
@@ -212,6 +226,18 @@ MISCONCEPTIONS = (
         {RESULT: "return max_lr * (1 + math.cos(math.pi * progress)) / 2"},
     ),
     Misconception(
+        "nothing-behind-the-end",
+        "Behind the end the rate is 0. It stays at `min_lr`.",
+        LINK,
+        {RESULT: "if step > n_steps:\n        return 0.0\n    " + RESULT},
+    ),
+    Misconception(
+        "nothing-from-the-end-on",
+        "From step n_steps on the rate is 0. There it is `min_lr`, and stays.",
+        LINK,
+        {RESULT: "if step >= n_steps:\n        return 0.0\n    " + RESULT},
+    ),
+    Misconception(
         "upwards",
         "The wave goes up: it begins with the lowest rate.",
         LINK,
@@ -247,6 +273,16 @@ MISCONCEPTIONS = (
         "The warm-up is ahead by a step: the first one has one part of the climb, not two.",
         LINK,
         {RATE: "return max_lr * (step + 2) / (warmup_steps + 1)"},
+    ),
+    Misconception(
+        "equal-length-is-the-end",
+        "A warm-up as long as the run is accepted, and so is a run without steps. Neither leaves "
+        "a step for the wave, and the docstring promises a ValueError.",
+        LINK,
+        {
+            CHECK: "if warmup_steps > n_steps:",
+            CLIMBS: "if step >= n_steps:\n        return min_lr\n    " + CLIMBS,
+        },
     ),
     Misconception(
         "room-not-checked",

@@ -141,6 +141,17 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "rows-with-padding-left-out",
+        "A row that holds any ignored target does not count at all. Its real targets count like "
+        "those of other rows.",
+        LINK,
+        {
+            REAL: REAL + "\n"
+            "    if targets.dim():\n"
+            "        is_real = is_real & is_real.all(dim=-1, keepdim=True)"
+        },
+    ),
+    Misconception(
         "padding-costs",
         "Positions whose target is ignored add to the loss, as if some token stood there. They "
         "should cost nothing.",
@@ -172,6 +183,13 @@ MISCONCEPTIONS = (
         "A target of 0 is left out. It is a token like any other: only `ignore_id` is none.",
         LINK,
         {REAL: "is_real = (targets != ignore_id) & (targets > 0)"},
+    ),
+    Misconception(
+        "positive-ids-only",
+        "Only targets above 0 count. Token 0 is one like any other, and `ignore_id` says which "
+        "target is none.",
+        LINK,
+        {REAL: "is_real = targets > 0"},
     ),
     Misconception(
         "ignored-times-zero",
@@ -222,11 +240,43 @@ MISCONCEPTIONS = (
         {LOG_P: "log_p = logits.log_softmax(dim=0)"},
     ),
     Misconception(
+        "one-maximum-for-all",
+        "One maximum is subtracted from all logits. Where a position's logits lie far below it, "
+        "all its exponentials are 0: each position needs a maximum of its own.",
+        LINK,
+        {
+            LOG_P: "e = (logits - logits.max()).exp()\n    p = e / e.sum(dim=-1, keepdim=True)",
+            GATHER: "p = p.gather(-1, index[..., None]).squeeze(-1)\n"
+            "    log_p = p.masked_fill(~is_real, 1.0).log()",
+        },
+    ),
+    Misconception(
+        "yes-or-no-for-each-token",
+        "Each token of the vocabulary is judged by itself, as a yes or no: a sigmoid and binary "
+        "cross-entropy. The next token is one of them: softmax, and the target's -log p alone.",
+        LINK,
+        {
+            LOG_P: "logits = logits.masked_fill(~is_real[..., None], 0.0)\n"
+            "    no = torch.nn.functional.logsigmoid(-logits)\n"
+            "    log_p = torch.nn.functional.logsigmoid(logits) + no.sum(-1, keepdim=True) - no"
+        },
+    ),
+    Misconception(
         "sign-lost",
         "The loss is negative: the logarithm of a probability is at most 0, and minus it is the "
         "cost.",
         LINK,
         {LOSSES: "losses = log_p.masked_fill(~is_real, 0.0)"},
+    ),
+    Misconception(
+        "logarithm-of-the-mean",
+        "The probabilities of the targets are averaged, and the logarithm is taken of their mean. "
+        "Logarithm first, then the mean: a text's probability is a product, not a sum.",
+        LINK,
+        {
+            RESULT: "p = (-losses).exp() * is_real\n"
+            "    return -(p.sum() / is_real.sum()).log() if is_real.any() else losses.sum()"
+        },
     ),
     Misconception(
         "bits-instead-of-nats",

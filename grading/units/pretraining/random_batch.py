@@ -31,6 +31,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case(rng, "the places of windows of which two differ", counting[:8], 6, 3000, "places"),
         _case(rng, "more windows than places, each minus its first", counting[:9], 5, 29),
         _case(rng, "the next draw of the same generator", counting, 5, 50, "once more"),
+        _case(rng, "whether 9 windows start one after the other", counting, 5, 9, "in a row"),
         _case(rng, "windows of 5, each minus its first token", counting, 5, 3),
         _case(rng, "windows of one token, each minus its first", counting, 1, 3),
         _case(rng, "a batch of one window", counting, 5, 1),
@@ -184,6 +185,13 @@ MISCONCEPTIONS = (
         {DRAW: "torch.randperm(n_starts, generator=generator)[:batch_size]"},
     ),
     Misconception(
+        "generator-seeded-anew",
+        "The generator is seeded anew inside, so every batch of a run is the same one. Whoever "
+        "hands it in has seeded it: only draw.",
+        LINK,
+        {COUNT: "generator.manual_seed(0)\n    " + COUNT},
+    ),
+    Misconception(
         "generator-not-used",
         "The places do not come from the generator that was handed in, so nobody can draw the same "
         "batch again. Pass it on where you draw.",
@@ -195,6 +203,17 @@ MISCONCEPTIONS = (
         "The targets are the inputs themselves. The target of a position is the next token.",
         "pretraining-shift",
         {RESULT: "return windows[:, :-1], windows[:, :-1]"},
+    ),
+    Misconception(
+        "next-window-as-targets",
+        "The targets are the whole window that follows the inputs. The target of each position is "
+        "the next token: inputs and targets overlap in all but one.",
+        "pretraining-shift",
+        {
+            COUNT: "n_starts = len(token_ids) - 2 * context_length + 1",
+            OFFSETS: "torch.arange(2 * context_length)",
+            RESULT: "return windows[:, :context_length], windows[:, context_length:]",
+        },
     ),
     Misconception(
         "shifted-within-the-window",
@@ -234,6 +253,18 @@ MISCONCEPTIONS = (
             CHECK: "if n_starts < 0:",
             DRAW: DRAW.replace("n_starts", "max(n_starts, 1)"),
             WINDOWS: "token_ids[(starts[:, None] + offsets).clamp(max=len(token_ids) - 1)].long()",
+        },
+    ),
+    Misconception(
+        "last-target-not-counted",
+        "A text with room for the inputs of a window alone is accepted, and its last target is "
+        "missing. Window and targets take one token more than `context_length`.",
+        LINK,
+        {
+            CHECK: "if n_starts < 0:",
+            DRAW: DRAW.replace("n_starts", "max(n_starts, 1)"),
+            WINDOWS: "token_ids[(starts[:, None] + offsets).clamp(max=len(token_ids) - 1)].long()",
+            RESULT: "return shift(windows)[0], shift(windows)[1][:, : len(token_ids) - 1]",
         },
     ),
     Misconception(

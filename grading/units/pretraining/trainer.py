@@ -10,7 +10,7 @@ from grading.units.pretraining import drive
 from grading.units.pretraining.draw import part, weights
 
 LINK = "pretraining-step"
-VOCAB, D_MODEL = 7, 5
+VOCAB, D_MODEL = 11, 6  # no size equals a number of steps
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -270,6 +270,19 @@ MISCONCEPTIONS = (
         {DECAY: "decay = 0.0 if parameter.dim() >= 2 else 0.1"},
     ),
     Misconception(
+        "betas-of-pytorch",
+        "The second beta is 0.999, as in PyTorch's AdamW. Here it is 0.95, the default of "
+        "`adamw_step`.",
+        ADAMW,
+        {"weight_decay=decay,": "weight_decay=decay, betas=(0.9, 0.999),"},
+    ),
+    Misconception(
+        "floor-of-a-tenth",
+        "The rate falls to a tenth of `max_lr`, a usual choice. Here it falls to 0.",
+        SCHEDULE,
+        {RATE: RATE.replace("// 10)", "// 10, self.max_lr / 10)")},
+    ),
+    Misconception(
         "always-the-largest-rate",
         "Every step has the rate `max_lr`: the schedule is not used.",
         SCHEDULE,
@@ -304,6 +317,24 @@ MISCONCEPTIONS = (
         "Only the first part of the batch was read.",
         "pretraining-accumulation",
         {LOSS: LOSS.replace("parts)", "parts[:1])")},
+    ),
+    Misconception(
+        "last-part-only",
+        "Only the last part of the batch counts: the gradients of the others are gone. Clear once, "
+        "before the first.",
+        "pretraining-accumulation",
+        {LOSS: LOSS.replace("parts)", "parts[-1:])")},
+    ),
+    Misconception(
+        "a-step-for-each-part",
+        "Each part gets a step of its own. The parts are one batch: collect the gradients of all, "
+        "then make one step.",
+        "pretraining-accumulation",
+        {
+            LOSS: "if len(parts) > 1:\n"
+            "            return sum(self.step([part]) for part in parts) / len(parts)\n"
+            "        " + LOSS
+        },
     ),
     Misconception(
         "loss-after-the-step",

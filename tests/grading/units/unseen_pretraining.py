@@ -197,6 +197,16 @@ def next_token_loss(logits, targets, ignore_id=-100):
     return losses.sum() / n
 """
 
+LOSS_BY_ONE_HOT = """
+def next_token_loss(logits, targets, ignore_id=-100):
+    real = targets != ignore_id
+    safe = torch.where(real, targets, torch.zeros_like(targets))
+    one_hot = torch.eye(logits.shape[-1])[safe] * real[..., None]
+    shifted = logits - logits.amax(-1, keepdim=True)
+    log_p = shifted - shifted.exp().sum(-1, keepdim=True).log()
+    return -torch.einsum("...v,...v->", log_p, one_hot) / max(real.sum().item(), 1)
+"""
+
 # --- 4. bits_per_byte -------------------------------------------------------------------------
 
 A_TENSOR_COMES_BACK = """
@@ -930,6 +940,11 @@ WRONG = [
     ),
     (
         "pretraining/next_token_loss",
+        LOSS_BY_ONE_HOT,  # written as a right one; the judge knew better
+        "multiplies by 0 where nothing counts: an infinite logit there gives nan",
+    ),
+    (
+        "pretraining/next_token_loss",
         ONE_BINARY_LOSS_FOR_EACH_TOKEN,
         "binary cross-entropy: a sigmoid for each token, no softmax over them",
     ),
@@ -1212,16 +1227,6 @@ def next_token_loss(logits, targets, ignore_id=-100):
     return sum(losses) / len(losses)
 """
 
-LOSS_BY_ONE_HOT = """
-def next_token_loss(logits, targets, ignore_id=-100):
-    real = targets != ignore_id
-    safe = torch.where(real, targets, torch.zeros_like(targets))
-    one_hot = torch.eye(logits.shape[-1])[safe] * real[..., None]
-    shifted = logits - logits.amax(-1, keepdim=True)
-    log_p = shifted - shifted.exp().sum(-1, keepdim=True).log()
-    return -torch.einsum("...v,...v->", log_p, one_hot) / max(real.sum().item(), 1)
-"""
-
 BITS_BY_BASE_CHANGE = """
 def bits_per_byte(losses, text):
     size = sum(1 if ord(c) < 0x80 else 2 if ord(c) < 0x800 else 3 if ord(c) < 0x10000 else 4
@@ -1369,7 +1374,6 @@ RIGHT = [
     ("pretraining/random_batch", BATCH_BY_UNFOLD, "batch by unfold"),
     ("pretraining/random_batch", BATCH_ROW_BY_ROW, "batch row by row"),
     ("pretraining/next_token_loss", LOSS_BY_LOOP, "loss by loop"),
-    ("pretraining/next_token_loss", LOSS_BY_ONE_HOT, "loss by one hot"),
     ("pretraining/bits_per_byte", BITS_BY_BASE_CHANGE, "bits by base change"),
     ("pretraining/document_mask", MASK_BY_LOOP, "mask by loop"),
     ("pretraining/document_mask", MASK_BY_RUNS, "mask by runs"),
