@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
-from grading.units.pretraining import drive
 from grading.units.pretraining.draw import normal
+from grading.units.pretraining.plain_number import PLAIN
 
 LINK = "pretraining-bits"
 ENGLISH = "the quick brown fox jumps over the lazy dog"
@@ -39,7 +39,7 @@ def _losses(rng, n_tokens: int) -> np.ndarray:
 
 
 def _case(says: str, losses: np.ndarray, text: str, name: str = "") -> Case:
-    return Case(says, {"losses": losses, "text": text}, name=name)
+    return Case(says, {"losses": losses, "text": text}, name=name, compare=PLAIN)
 
 
 # --- right in other ways ---------------------------------------------------------------------
@@ -213,7 +213,6 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(from_probabilities, mean_times_number, bytes_counted_by_hand),
-    drive=drive.plain_number,
     properties=(
         Property(
             "twice-the-cost",

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from grading.course.exercise import Case, Exercise, Misconception, Property
-from grading.units.pretraining import drive
 from grading.units.pretraining.draw import normal
+from grading.units.pretraining.plain_number import PLAIN
 
 LINK = "pretraining-clipping"
 
@@ -48,7 +48,8 @@ def _of_norm(gradients: list[np.ndarray], norm: float) -> list[np.ndarray]:
 
 def _case(says: str, gradients: list[np.ndarray], max_norm: float, name: str = "") -> Case:
     arrays = [np.asarray(gradient, dtype=np.float32) for gradient in gradients]
-    return Case(says, {"gradients": arrays, "max_norm": max_norm}, name=name)
+    inputs = {"gradients": arrays, "max_norm": max_norm}
+    return Case(says, inputs, name=name, compare=PLAIN)
 
 
 # --- right in other ways ---------------------------------------------------------------------
@@ -286,7 +287,6 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(as_one_vector, norm_of_norms, with_torch_utils),
-    drive=drive.plain_number,
     equivalent={
         "`norm < max_norm` for `norm <= max_norm`": "at the limit the factor is 1",
         "`gradient.square().sum()` for `gradient.square().sum().item()`": "math.sqrt takes tensors",

@@ -7,18 +7,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 
-def plain_number(answer: Callable, *given: Any, **named: Any) -> Any:
-    """What an answer gives, where the docstring promises a plain number: a tensor is an error."""
-    result = answer(*given, **named)
-    _refuse_tensor(result[1] if isinstance(result, tuple) and len(result) == 2 else result)
-    return result
-
-
-def _refuse_tensor(number: Any) -> None:
-    if isinstance(number, Tensor) and number.ndim == 0:
-        raise TypeError("a tensor came back where a plain Python float is promised: use .item()")
-
-
 def drawn(
     answer: Callable,
     token_ids: Tensor,
@@ -114,7 +102,8 @@ def accumulated(answer: Callable, weights: dict, parts: list, before: dict | Non
     for name, parameter in model.named_parameters():
         parameter.grad = None if before is None else before[name].clone()
     loss = answer(model, parts)
-    _refuse_tensor(loss)
+    if isinstance(loss, Tensor):
+        raise TypeError("the loss is a tensor, and a plain Python float is promised: use .item()")
     gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in _named(model)}
     return {
         "loss": loss,
