@@ -15,6 +15,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     n_weights = int(rng.integers(90_000, 110_000))
     n = int(rng.choice([13, 17]))
     even = (3e6, 4e6)  # a prompt waits for operations, a single token for bytes
+    crossing = (3e6, _speed_of_reading(sizes, n_weights, n + 4, 3e6))
 
     def case(says, n_prompt, n_answer, speeds, n_bytes=4, changes=None, name=""):
         inputs = {"config": sizes | (changes or {}), "n_weights": n_weights}
@@ -34,6 +35,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("an answer of two tokens", n, 2, even),
         case("a prompt of one token, an answer of 3", 1, 3, even),
         case("a prompt and an answer of one token", 1, 1, even),
+        case("an answer that waits for bytes first and for operations later", n, 9, crossing),
         case("numbers of 2 bytes", n, 5, even, n_bytes=2),
         case("a long prompt", 211, 5, even),
         case("a long prompt, and slow memory", 211, 5, (1e12, 4e6)),
@@ -52,6 +54,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
             },
         ),
     ]
+
+
+def _speed_of_reading(sizes, n_weights, seen, flops_per_second) -> float:
+    """Bytes a second at which a step that attends to `seen` positions waits for both alike."""
+    config = drive.Config(**sizes)
+    n_bytes = n_weights * 4 + _cached(config, seen, 4)
+    return n_bytes * flops_per_second / _flops(config, 1, seen)
 
 
 # --- right in other ways ---------------------------------------------------------------------
@@ -169,6 +178,20 @@ MISCONCEPTIONS = (
         {SLOWER: f"{COMPUTE} + n_bytes / bytes_per_second"},
     ),
     Misconception(
+        "sums-compared",
+        "Operations and bytes of the whole answer are added up before the slower one is taken. "
+        "Each pass waits for its own slower one; which one it is may change as the cache grows.",
+        LINK,
+        {
+            PREFILL: "steps = range(n_prompt + 1, n_prompt + n_answer)\n"
+            "    n_flops = sum(pass_flops(config, 1, seen) for seen in steps)\n"
+            "    n_bytes = sum(n_weights * bytes_per_number + "
+            "cache_bytes(config, 1, seen, bytes_per_number) for seen in steps)\n"
+            "    return seconds(n_prompt, n_prompt), "
+            "max(n_flops / flops_per_second, n_bytes / bytes_per_second)"
+        },
+    ),
+    Misconception(
         "the-faster-one",
         "This takes the faster of the two. A pass is over only when both are done.",
         LINK,
@@ -244,6 +267,13 @@ MISCONCEPTIONS = (
         "too.",
         LINK,
         {READ: "n_bytes = n_weights * bytes_per_number"},
+    ),
+    Misconception(
+        "cache-in-2-bytes",
+        "`bytes_per_number` is not handed to `cache_bytes`, which then counts 2 bytes for each "
+        "number of the keys and values.",
+        LINK,
+        {READ: READ.replace("kv_seq, bytes_per_number", "kv_seq")},
     ),
     Misconception(
         "weights-not-read",

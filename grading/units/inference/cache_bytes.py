@@ -90,6 +90,13 @@ MISCONCEPTIONS = (
         {"config.n_kv_heads * config.head_dim": "config.d_model"},
     ),
     Misconception(
+        "head-dim-worked-out",
+        "head_dim is worked out as d_model // n_heads. It often is the same, but a config says it "
+        "by itself: `config.head_dim`.",
+        LINK,
+        {"config.head_dim": "(config.d_model // config.n_heads)"},
+    ),
+    Misconception(
         "one-layer",
         "This is the cache of a single layer. Each layer makes keys and values of its own.",
         LINK,

@@ -168,12 +168,14 @@ def draw(answer: Callable, generator: torch.Generator, again: bool, **inputs: An
     """All inputs, and the generator behind them.
 
     Of many rows the shape is not looked at, only what was drawn. `again` draws twice from one state
-    of the generator, and says whether the same came.
+    of the generator, then from the state that this leaves, and says whether the same came.
     """
     state = generator.get_state()
     drawn = answer(*inputs.values(), generator)
     if again:
         generator.set_state(state)
-        return bool(torch.equal(drawn, answer(*inputs.values(), generator)))
+        from_one_state = torch.equal(drawn, answer(*inputs.values(), generator))
+        afterwards = torch.equal(drawn, answer(*inputs.values(), generator))
+        return {"the same from one state": from_one_state, "the same afterwards": afterwards}
     many = isinstance(drawn, Tensor) and drawn.numel() >= MANY
     return drawn.flatten() if many else drawn

@@ -115,6 +115,13 @@ MISCONCEPTIONS = (
         {N_LAST: "n_last = room"},
     ),
     Misconception(
+        "rest-fills-the-room",
+        "The beginning is kept in addition to as many of the rest as there is room for. Together "
+        "that is more than fits.",
+        LINK,
+        {RESULT: "return token_ids[:n_keep] + token_ids[n_keep:][-room:]"},
+    ),
+    Misconception(
         "newest-left-out",
         "Only the beginning stays of a conversation that is too long: the newest tokens are "
         "missing.",

@@ -288,6 +288,13 @@ MISCONCEPTIONS = (
         {FIRST: "text = list(token_ids)[-context_length:]", SEEN: "list(text)"},
     ),
     Misconception(
+        "cropped-after-the-first-call",
+        "The text is cropped only after a token has joined it, so the first call gets the whole "
+        "of a long prompt. Crop before the model is asked.",
+        CONTEXT,
+        {SEEN: "list(text)", GROW: f"{GROW}\n        del text[:-context_length]"},
+    ),
+    Misconception(
         "stops-at-the-full-context",
         "The loop ends when the text fills the context. It should go on, with the oldest tokens "
         "left out.",

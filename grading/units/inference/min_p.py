@@ -16,7 +16,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     """Sharp and flat rows, p from 0 to 1, equal logits, shifted logits, sizes of 1."""
     row = logits_of(0.42, 0.24, 0.15, 0.1, 0.06, 0.03)[rng.permutation(6)]
     sharp = logits_of(0.93, 0.03, 0.02, 0.01, 0.007, 0.003)[rng.permutation(6)]
-    flat = logits_of(0.2, 0.18, 0.17, 0.16, 0.15, 0.14)[rng.permutation(6)]
+    # No probability is p times the highest: there rounding alone would decide.
+    flat = logits_of(0.2, 0.18, 0.17, 0.165, 0.15, 0.135)[rng.permutation(6)]
     together = np.stack([row, sharp, flat])
     ties = np.array([[1.0, 4.0, -2.0, 4.0, 0.5]], dtype=np.float32)
 
@@ -50,6 +51,14 @@ def in_logits(logits, p):
     below = logits.max(dim=1, keepdim=True).values - logits
     limit = -math.log(p) if p else math.inf
     return torch.where(below <= limit, logits, -torch.inf)
+
+
+def by_a_lowest_logit(logits, p):
+    """The logarithm of p below the highest logit is the limit; torch's log(0) is -inf."""
+    if not 0 <= p <= 1:
+        raise ValueError("p")
+    limit = logits.max(-1, keepdim=True).values + torch.tensor(float(p)).log()
+    return logits.masked_fill(logits < limit, -torch.inf)
 
 
 def by_ratios(logits, p):
@@ -170,6 +179,13 @@ MISCONCEPTIONS = (
         {'float("-inf"))': 'float("-inf")).softmax(dim=-1)'},
     ),
     Misconception(
+        "log-probabilities-returned",
+        "The right tokens are kept, but not their logits: logarithms of their probabilities come "
+        "back. The kept logits stay as they are.",
+        LINK,
+        {"logits.masked_fill(": "logits.log_softmax(dim=-1).masked_fill("},
+    ),
+    Misconception(
         "any-p-accepted",
         "A p below 0 or above 1 raises no ValueError. Above 1 no token would be left.",
         LINK,
@@ -211,7 +227,7 @@ EXERCISE = Exercise(
     link=LINK,
     cases=cases,
     misconceptions=MISCONCEPTIONS,
-    alternatives=(in_logits, by_ratios, row_by_row),
+    alternatives=(in_logits, by_a_lowest_logit, by_ratios, row_by_row),
     equivalent=dict.fromkeys(
         ("`dim=1` for `dim=-1`", "`dim=1` for `dim=-1` (2)"),
         "logits have two axes, batch and vocab",

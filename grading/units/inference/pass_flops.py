@@ -187,6 +187,18 @@ MISCONCEPTIONS = (
         {RESULT: "2 * (config.n_layers * (kv_seq * weights + attention) + output)"},
     ),
     Misconception(
+        "stored-keys-made-again",
+        "The k and v projections are counted for all positions. Those of the cached tokens are "
+        "stored; a pass makes only the new tokens' keys and values.",
+        LINK,
+        {
+            RESULT: RESULT.replace(
+                "q_seq * weights",
+                "q_seq * weights + (kv_seq - q_seq) * 2 * config.d_model * kv_width",
+            )
+        },
+    ),
+    Misconception(
         "cache-makes-the-prompt-cheap",
         "The prompt is counted as if its tokens cost nothing but one: every token of it has to go "
         "through all matrices once, cache or not.",

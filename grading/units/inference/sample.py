@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.judging.measures import Frequencies
 from grading.kernel import RandomState
 from grading.units.inference import drive
@@ -25,17 +25,18 @@ def cases(rng: np.random.Generator) -> list[Case]:
     rows = normal(rng, 5, 7)
     ties = np.array([[1.0, 3.0, 3.0, 0.0]], dtype=np.float32)
     flat = normal(rng, 40, 7, scale=0.1)
-    seed = RandomState(int(rng.integers(10**6)))
+    seeds = iter(rng.choice(10**6, 30, replace=False).tolist())  # else all cases draw alike
     order = rng.permutation(6)
     row = logits_of(0.4, 0.2, 0.15, 0.12, 0.08, 0.05)[order]
 
-    def case(says, part, logits, temperature, k=None, p=None, compare=None, again=False):
-        inputs = {"generator": seed, "again": again, "logits": logits, "temperature": temperature}
-        return Case(says, {**inputs, "k": k, "p": p}, part, AXES, compare=compare)
+    def case(says, part, logits, temperature, k=None, p=None, compare=None, again=False, name=""):
+        inputs = {"generator": RandomState(next(seeds)), "again": again, "logits": logits}
+        inputs |= {"temperature": temperature}
+        return Case(says, {**inputs, "k": k, "p": p}, part, AXES, name, compare)
 
-    def drawn(says, *settings):
+    def drawn(says, *settings, name=""):
         many = np.repeat(row[None], ROWS, axis=0)
-        return case(says, CHANCE, many, *settings, compare=Frequencies(probabilities))
+        return case(says, CHANCE, many, *settings, compare=Frequencies(probabilities), name=name)
 
     return [
         case("five rows and temperature 0", SHAPE, rows, 0.0),
@@ -46,14 +47,15 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("five rows, temperature 1 and a tiny p", SHAPE, rows, 1.0, None, 0.01),
         case("a vocabulary of one token", SHAPE, rows[:, :1].copy(), 0.7, 2, 0.9),
         case("a temperature below 0", SHAPE, rows, -0.5),
-        case("the same state of `generator` twice", SHAPE, flat, 1.5, again=True),
-        drawn("many equal rows, temperature 1", 1.0),
+        case("the same state of `generator` twice, then the next", SHAPE, flat, 1.5, again=True),
+        drawn("many equal rows, temperature 1", 1.0, name="equal rows"),
         drawn("the same rows, temperature 0.5", 0.5),
         drawn("the same rows, temperature 2", 2.0),
         drawn("the same rows, k=3", 1.0, 3),
-        drawn("the same rows, p=0.7", 1.0, None, 0.7),
+        drawn("the same rows, p=0.7", 1.0, None, 0.7, name="p alone"),
         drawn("the same rows, k=3 and p=0.7", 1.0, 3, 0.7),
         drawn("the same rows, temperature 2 and p=0.7", 2.0, None, 0.7),
+        drawn("the same rows, temperature 0.5 and p=0.7", 0.5, None, 0.7),
         drawn("the same rows, temperature 0.5 and k=2", 0.5, 2),
         drawn("the same rows, temperature 2, k=4 and p=0.8", 2.0, 4, 0.8),
     ]
@@ -144,6 +146,10 @@ COOL = "logits = logits / temperature"
 TOP_K = "if k is not None:\n        logits = top_k(logits, k)"
 TOP_P = "if p is not None:\n        logits = top_p(logits, p)"
 DRAW = "return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]"
+PROBABILITIES_FILTERED = (
+    "The filters get probabilities where they expect logits. Top-p makes a softmax of them once "
+    "more, and adds up numbers that are nearly equal."
+)
 
 MISCONCEPTIONS = (
     Misconception(
@@ -264,6 +270,39 @@ MISCONCEPTIONS = (
         {"generator=generator": "generator=None"},
     ),
     Misconception(
+        "seeded-anew",
+        "The generator is seeded inside, so that every call draws the same, whatever state it was "
+        "handed. Who calls seeds it, once.",
+        LINK,
+        {DRAW: f"generator.manual_seed(0)\n    {DRAW}"},
+    ),
+    Misconception(
+        "filters-get-probabilities",
+        PROBABILITIES_FILTERED,
+        FILTERS,
+        {
+            COOL: "logits = (logits / temperature).softmax(dim=-1)",
+            DRAW: DRAW.replace("softmax(dim=-1)", "clamp(min=0)"),
+        },
+    ),
+    Misconception(
+        "filters-get-probabilities-and-zeros",
+        PROBABILITIES_FILTERED,
+        FILTERS,
+        {
+            COOL: "logits = (logits / temperature).softmax(dim=-1)",
+            TOP_K: f"{TOP_K}.clamp(min=0)",
+            DRAW: DRAW.replace("softmax(dim=-1)", "clamp(min=0)"),
+        },
+    ),
+    Misconception(
+        "softmax-twice",
+        "The softmax is taken twice, once before the filters and once for the draw. The second one "
+        "makes the probabilities nearly equal.",
+        LINK,
+        {COOL: "logits = (logits / temperature).softmax(dim=-1)"},
+    ),
+    Misconception(
         "logits-changed",
         "The tokens are right, but the logits that were handed in are changed. Make new tensors.",
         LINK,
@@ -288,4 +327,21 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(by_running_sums, by_gumbel_noise, row_by_row),
     depends=("inference/top_k", "inference/top_p"),
+    properties=(
+        Property(
+            "equal-rows-get-one-token",
+            "Two thousand equal rows all get the same token at temperature 1. Each row has a draw "
+            "of its own.",
+            LINK,
+            ("equal rows",),
+            lambda drawn: len(np.unique(drawn)) > 1,
+        ),
+        Property(
+            "p-keeps-too-many",
+            "With p=0.7, tokens come up besides the three that reach 0.7. Does top-p get logits?",
+            FILTERS,
+            ("p alone",),
+            lambda drawn: len(np.unique(drawn)) <= 3,
+        ),
+    ),
 )

@@ -140,6 +140,13 @@ MISCONCEPTIONS = (
         {DROPPED: "dropped = before >= p"},
     ),
     Misconception(
+        "gathered-instead-of-scattered",
+        "The decisions are brought back with `gather`, which reads at the places in `order`. They "
+        "have to be written there, as `scatter` does.",
+        LINK,
+        {DROPPED: "dropped = (before >= p).gather(-1, order)"},
+    ),
+    Misconception(
         "sorted-logits-returned",
         "The logits come back sorted. Each has to stay at its token's place, or another token is "
         "drawn.",
@@ -198,6 +205,13 @@ MISCONCEPTIONS = (
         "are logits.",
         LINK,
         {RESULT: "return logits.softmax(dim=-1).masked_fill(dropped, 0.0)"},
+    ),
+    Misconception(
+        "log-probabilities-returned",
+        "The right tokens are kept, but not their logits: logarithms of their probabilities come "
+        "back. The kept logits stay as they are.",
+        LINK,
+        {RESULT: RESULT.replace("logits.", "logits.log_softmax(dim=-1).")},
     ),
     Misconception(
         "softmax-along-the-batch",

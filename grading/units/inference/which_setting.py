@@ -26,8 +26,9 @@ def draw(rng: np.random.Generator) -> Question:
     for name in sorted(names, key=letters.__getitem__):
         of_setting = texts()[name]
         shown[letters[name]] = _table(of_setting[int(rng.integers(len(of_setting)))])
-    wrong = {name: letter for name, letter in letters.items() if name != "top-p"}
-    return Question(shown=shown, right=letters["top-p"], wrong=wrong)
+    right = letters.pop("top-p")
+    also = {name: [letter.lower()] for name, letter in letters.items()}
+    return Question(shown, right, {**letters, "small-letter": right.lower()}, also)
 
 
 def _table(rows: list[list]) -> str:
@@ -68,6 +69,11 @@ MISCONCEPTIONS = (
         "In this text a token came although likelier ones together had more than 0.6. What it "
         "never has is a token far less likely than the best one: that is min-p.",
         "inference-min-p",
+    ),
+    Misconception(
+        "small-letter",
+        'A small letter comes back. The texts have capital letters: "A" is not "a".',
+        LINK,
     ),
 )
 

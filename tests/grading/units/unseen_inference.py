@@ -389,19 +389,6 @@ def attend_with_cache(q, k, v, cache, rope_theta=10000.0):
         "attend_with_cache",
         """
 def attend_with_cache(q, k, v, cache, rope_theta=10000.0):
-    first = cache.length
-    positions = torch.arange(first, first + q.shape[2])
-    q = apply_rope(q, rope_angles(positions, q.shape[-1], rope_theta))
-    k, v = cache.append(k, v)
-    k = apply_rope(k, rope_angles(torch.arange(k.shape[2]), k.shape[-1], rope_theta))
-    return grouped_query_attention(q, k, v, causal_mask(q.shape[2], k.shape[2]))
-""",
-        "stores keys that are not turned, and turns all of them anew at each step",
-    ),
-    (
-        "attend_with_cache",
-        """
-def attend_with_cache(q, k, v, cache, rope_theta=10000.0):
     positions = torch.full((q.shape[2],), cache.length)
     angles = rope_angles(positions, q.shape[-1], rope_theta)
     q, k = apply_rope(q, angles), apply_rope(k, angles)
@@ -1142,6 +1129,19 @@ def attend_with_cache(q, k, v, cache, rope_theta=10000.0):
     return F.scaled_dot_product_attention(rotated(q), keys, values, attn_mask=seen, enable_gqa=True)
 """,
         "complex numbers for the rotation, torch's own attention with a tril mask",
+    ),
+    (
+        "attend_with_cache",
+        """
+def attend_with_cache(q, k, v, cache, rope_theta=10000.0):
+    first = cache.length
+    positions = torch.arange(first, first + q.shape[2])
+    q = apply_rope(q, rope_angles(positions, q.shape[-1], rope_theta))
+    k, v = cache.append(k, v)
+    k = apply_rope(k, rope_angles(torch.arange(k.shape[2]), k.shape[-1], rope_theta))
+    return grouped_query_attention(q, k, v, causal_mask(q.shape[2], k.shape[2]))
+""",
+        "stores keys as they came and turns all of them anew at each step (thought wrong at first)",
     ),
     (
         "cache_bytes",
