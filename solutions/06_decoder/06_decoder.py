@@ -129,8 +129,8 @@ with demonstration():
 #
 # {{decoder/rms_norm}}
 #
-# Modern decoders leave out the mean and the shift, and nobody has missed them. This is the norm of
-# your own model. `F.rms_norm` and `nn.RMSNorm` are not allowed.
+# Many modern decoders leave out the mean and the shift. This is the norm of your own model.
+# `F.rms_norm` and `nn.RMSNorm` are not allowed.
 #
 # <details><summary>Hint</summary>
 #
@@ -143,9 +143,9 @@ with demonstration():
 from reference_impl.decoder.norms import rms_norm
 
 # %% [markdown]
-# What does the norm do in the real model? The residual stream grows from layer to layer, and each
-# layer reads it at the same size. The root mean square of the stream at the last token of the
-# first prompt, and after your norm with a weight of ones:
+# What does the norm do in the real model? The residual stream grows from layer to layer. Divided by
+# its root mean square it has one size, which the weights of each norm then change. The root mean
+# square of the stream at the last token of the first prompt, and after your norm with weights of 1:
 
 # %% tags=["demo"]
 first_ids = torch.tensor([tokenizer.encode(PROMPTS[0])])  # batch seq
@@ -467,7 +467,7 @@ with demonstration():
 #
 # {{decoder/gpt2_size}}
 #
-# GPT-2 is a decoder of 2019. Its output layer is tied as well. Other than in SmolLM2, every matrix
+# GPT-2 is a decoder of 2019. Its output layer is tied as well. Unlike in SmolLM2, every matrix
 # of a block has a bias, positions have a table of their own (context_length rows of d_model), the
 # norms are LayerNorms, keys and values have as many heads as queries, the heads together are as
 # wide as d_model, and the feed-forward has two matrices, without a gate. How many parameters has

@@ -166,7 +166,7 @@ with demonstration():
 #
 # {{tokenization/count_words}}
 #
-# No merge shall cross the edge of a word, or "dog." and "dog!" would become tokens. A pattern says
+# No merge shall cross the edge of a word, or "dog." and "dog!" might become tokens. A pattern says
 # what a word is; mostly it takes the space in front along. Use your `split_special`.
 #
 # <details><summary>Hint</summary>
