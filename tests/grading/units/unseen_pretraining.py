@@ -826,6 +826,8 @@ def train(model, token_ids, n_steps, max_lr, context_length=32, batch_size=16):
 # --- 12. sound_run ----------------------------------------------------------------------------
 
 TABLE = """
+    import math
+
     runs = {}
     for line in shown["table"].splitlines()[1:]:
         _, letter, *numbers = line.split()
