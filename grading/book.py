@@ -44,6 +44,11 @@ def build(root: Path, output: Path | None = None) -> Path:
     return html / "index.html"
 
 
+# Sphinx's own lines. "ERROR:tornado.general: ..." is a kernel's connection that was closed while it
+# was still heard: nothing of the page is lost.
+FAULT = re.compile(r"(WARNING|ERROR|CRITICAL):(?!tornado|asyncio)")
+
+
 def _follow(process: subprocess.Popen) -> tuple[list[str], deque[str]]:
     """Print what a build is at, page by page; its warnings and errors, and its last lines."""
     faults, last = [], deque(maxlen=20)
@@ -52,7 +57,7 @@ def _follow(process: subprocess.Popen) -> tuple[list[str], deque[str]]:
         last.append(text)
         if found := PAGE.search(text):
             print(f"  {found[1]} {found[2]}", flush=True)
-        elif "WARNING:" in text or "ERROR:" in text or "CRITICAL:" in text:
+        elif FAULT.search(text):
             faults.append(text)
     return faults, last
 

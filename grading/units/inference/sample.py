@@ -287,7 +287,7 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "filters-get-probabilities-and-zeros",
-        PROBABILITIES_FILTERED,
+        f"{PROBABILITIES_FILTERED} Top-k marks what is left out by -inf, which is no probability.",
         FILTERS,
         {
             COOL: "logits = (logits / temperature).softmax(dim=-1)",

@@ -86,10 +86,14 @@ def gradebook_update(handed: Handed) -> None:
 )
 def reads_notebooks(handed: Handed) -> None:
     handed.inside("""
-        import os, sys  # packages of the environment bring notebooks of their own
-        found = [name for top in (".", "..", "/home", "/tmp", "/srv", "/proc/1/cwd")
-                 for path, _, names in os.walk(top) if not path.startswith(sys.prefix)
-                 for name in names if name.endswith(".ipynb")]
+        import os, sys
+        found = []
+        for top in (".", "..", "/home", "/tmp", "/srv", "/proc/1/cwd"):
+            for path, folders, names in os.walk(top):
+                if path == sys.prefix:  # its packages bring notebooks of their own, and take long
+                    folders.clear()
+                else:
+                    found += [name for name in names if name.endswith(".ipynb")]
         assert found, "no notebook"
         """)
 
