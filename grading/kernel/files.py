@@ -50,10 +50,12 @@ def save(folder: Path, name: str, tree: Mapping[str, Any]) -> None:
     """Write a tree as name.json and name.npz."""
     text, data = dumps(tree)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.npz").write_bytes(data)
-    # The JSON comes last: where it is, the evidence is whole.
-    (folder / f"{name}.json.part").write_text(text, encoding="utf-8")
-    os.replace(folder / f"{name}.json.part", folder / f"{name}.json")
+    # The JSON comes last: where it is, the evidence is whole. An answer may have forked, and its
+    # copies write the same: each has a part of its own.
+    for suffix, content in (("npz", data), ("json", text.encode())):
+        part = folder / f"{name}.{suffix}.{os.getpid()}.part"
+        part.write_bytes(content)
+        os.replace(part, folder / f"{name}.{suffix}")
 
 
 def load(folder: Path, name: str) -> dict[str, Any]:
