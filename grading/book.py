@@ -13,6 +13,9 @@ from grading.course.errors import CourseError
 COMMAND = "from jupyter_book.cli.main import main; main()"
 PAGE = re.compile(r"(reading|writing) (?:sources|output)\.\.\. \[ *\d+%\] (\S+)")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Lines of Sphinx. "ERROR:tornado.general: ..." comes of a kernel's connection that was closed while
+# it was still heard; a cell that did not run through is a line of Sphinx as well.
+FAULT = re.compile(r"(WARNING|ERROR|CRITICAL):(?!tornado|asyncio)")
 
 
 def build(root: Path, output: Path | None = None) -> Path:
@@ -42,11 +45,6 @@ def build(root: Path, output: Path | None = None) -> Path:
         faults += [_last_lines(log) for log in sorted(html.glob("reports/**/*.err.log"))]
         raise CourseError("\n".join(["the book does not build. Mend this:", *(faults or last)]))
     return html / "index.html"
-
-
-# Sphinx's own lines. "ERROR:tornado.general: ..." is a kernel's connection that was closed while it
-# was still heard: nothing of the page is lost.
-FAULT = re.compile(r"(WARNING|ERROR|CRITICAL):(?!tornado|asyncio)")
 
 
 def _follow(process: subprocess.Popen) -> tuple[list[str], deque[str]]:

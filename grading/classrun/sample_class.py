@@ -1,18 +1,15 @@
 """A class to try the grading on, generated from the exercises' own answers and misconceptions."""
 
-import ast
-import importlib
-import inspect
 import re
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 
 import nbformat
 
 from grading.course.exercise import Exercise
+from grading.course.following import file_of, import_line, names_of, segment
+from grading.course.free_names import free_names
 from grading.course.sources import solution_source, wrong_source
 from grading.course.unit import Unit
 from grading.notebooks.mend import blank
@@ -43,38 +40,24 @@ _MISTAKEN = ("cleo-mistaken", "dara-mistaken", "edna-mistaken")
 
 def answer_source(function: Callable, name: str) -> str:
     """The source of a function under another name, with what it uses of its module before it."""
-    texts = _with_what_it_uses(sys.modules[function.__module__], function.__name__)
+    texts = _with_what_it_uses(file_of(function.__module__), function.__name__)
     texts[-1] = re.sub(rf"\bdef {function.__name__}\(", f"def {name}(", texts[-1], count=1)
     return "\n\n\n".join(dict.fromkeys(texts))
 
 
-def _with_what_it_uses(module: ModuleType, name: str) -> list[str]:
-    """The statement that defines a name of a module, last, and before it those it needs."""
-    source = inspect.getsource(module)
-    defined = {name: node for node in ast.parse(source).body for name in _defines(node)}
-    node = defined[name]
-    if isinstance(node, ast.ImportFrom) and node.module.startswith("grading."):
-        return _with_what_it_uses(importlib.import_module(node.module), name)
-    if isinstance(node, ast.ImportFrom) and node.module.startswith("reference_impl."):
-        return []  # in the notebook it is an answer of the learner's own, or given
-    names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
-    own = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
-    own |= {inner.arg for inner in ast.walk(node) if isinstance(inner, ast.arg)} | {name}
-    used = [n.id for n in names if n.id in defined and n.id not in own]
-    before = [text for one in dict.fromkeys(used) for text in _with_what_it_uses(module, one)]
-    return [*before, ast.get_source_segment(source, node)]
-
-
-def _defines(node: ast.stmt) -> list[str]:
-    """The names that a statement of a module gives."""
-    match node:
-        case ast.FunctionDef() | ast.ClassDef():
-            return [node.name]
-        case ast.Import() | ast.ImportFrom():
-            return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
-        case ast.Assign():
-            return [target.id for target in node.targets if isinstance(target, ast.Name)]
-    return []
+def _with_what_it_uses(path: Path, name: str) -> list[str]:
+    """The text that defines a name of a file, last, and before it what that needs."""
+    names = names_of(path)
+    if name in names.imported:
+        module, original = names.imported[name]
+        if module.startswith("grading."):
+            return _with_what_it_uses(file_of(module), original)
+        if module.startswith("reference_impl."):
+            return []  # in the notebook it is an answer of the learner's own, or given
+        return [import_line(name, module, original)]
+    text = segment(path, names.defined[name])
+    before = [t for used in free_names(text) for t in _with_what_it_uses(path, used)]
+    return [*before, text]
 
 
 def notebook_with(unit: Unit, answers: Mapping[str, str]) -> bytes:

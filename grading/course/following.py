@@ -158,10 +158,13 @@ def _outside(path: Path, node: ast.stmt) -> tuple[list[str], list[str]]:
             continue
         if module.startswith(OURS):
             aliases += [f"{used} = {name}"] if name and used != name else []
-        elif name is None:
-            alias = f" as {used}" if used != module.split(".")[0] else ""
-            lines.append(f"import {module}{alias}")
         else:
-            alias = f" as {used}" if used != name else ""
-            lines.append(f"from {module} import {name}{alias}")
+            lines.append(import_line(used, module, name))
     return lines, aliases
+
+
+def import_line(bound: str, module: str, name: str | None) -> str:
+    """The statement that binds a name to a module (`name` is None) or to something in it."""
+    if name is None:
+        return f"import {module}" + (f" as {bound}" if bound != module.split(".")[0] else "")
+    return f"from {module} import {name}" + (f" as {bound}" if bound != name else "")

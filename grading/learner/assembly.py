@@ -12,11 +12,11 @@ from pathlib import Path
 
 from grading.course.errors import CourseError
 from grading.course.exercise import Exercise
-from grading.course.following import file_of, names_of, segment
+from grading.course.following import file_of, import_line, names_of, segment
+from grading.course.free_names import bound_names, free_names, split_imports
 from grading.course.sources import compile_answer, place_of
 from grading.course.unit import load_unit, unit_slugs
 from grading.learner import record
-from grading.learner.free_names import bound_names, free_names, split_imports
 from grading.learner.parts import PARTS, Part
 
 FRAME = Path(__file__).with_name("assembled_model.py")
@@ -125,11 +125,7 @@ class Assembly:
             if original is None or original != name:
                 raise CourseError(f"{module}: only `from ... import name` is followed")
             return self.add_place((file_of(module), original))
-        if original is None:
-            line = f"import {module}" + (f" as {name}" if name != module.split(".")[0] else "")
-        else:
-            line = f"from {module} import {original}" + (f" as {name}" * (name != original))
-        self.imports.setdefault(name, line)
+        self.imports.setdefault(name, import_line(name, module, original))
         return None
 
 

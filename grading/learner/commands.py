@@ -104,6 +104,7 @@ def _assemble(arguments: argparse.Namespace) -> int:
     import json
 
     from grading.learner import assembling
+    from grading.learner.files import write_whole
     from grading.learner.own_model import write_model
 
     written = write_model(learners_folder(arguments.folder))
@@ -115,7 +116,7 @@ def _assemble(arguments: argparse.Namespace) -> int:
         print(line)
     if arguments.json:
         text = json.dumps(assembling.as_json(written, found), indent=1)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        write_whole(arguments.json, f"{text}\n".encode())
     if found.equal:
         print("Talk to it: `course chat --model mine`")
     return int(not found.equal)

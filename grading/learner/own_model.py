@@ -10,7 +10,7 @@ from typing import Any
 from grading.course.errors import CourseError
 from grading.kernel.given import module_of
 from grading.learner.assembly import LOAD, MODEL, Assembly, Piece, assemble, own_answers, parts_of
-from grading.learner.sealed import is_unchanged, read, sealed, write_sealed
+from grading.learner.sealed import read, sealed, write_sealed
 
 FILE = "my_model.py"
 PART = re.compile(r"^    (\S+(?: or \S+)*) +(mine|the course's)(?: \((.+)\))?$", re.M)
@@ -38,11 +38,8 @@ def write_model(place: Path) -> Written:
     Raises CourseError where the folder cannot be written.
     """
     path = place / FILE
-    if path.exists() and not is_unchanged(read(path)):
-        return Written(path, True, *parts_in(read(path)))
-    text = module_text(assemble(own_answers(place)))
-    write_sealed(path, text)
-    return Written(path, False, *parts_in(text))
+    changed = not write_sealed(path, module_text(assemble(own_answers(place))))
+    return Written(path, changed, *parts_in(read(path)))
 
 
 def parts_in(text: str) -> tuple[dict[str, bool], dict[str, str]]:

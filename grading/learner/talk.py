@@ -51,7 +51,7 @@ def _load(temperature: float, seed: int | None):
 
 
 def _load_own(place: Path, temperature: float, seed: int | None) -> "OwnConversation":
-    """The learner's model: assembled now, where there is no file of it yet."""
+    """The learner's model: assembled now, but for a file that they changed."""
     from grading.learner import own_model
 
     path = own_model.write_model(place).path

@@ -58,7 +58,8 @@ def configure(config: Config) -> None:
     config.GenerateFeedback.HTMLExporter.template_name = "course_feedback"
     config.GenerateFeedback.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
     # nbgrader reads its configuration several times: a command that names units needs theirs alone.
-    named = [slug for slug in unit_slugs() if any(slug in word for word in sys.argv)]
+    words = {word.rpartition("=")[2] for word in sys.argv}
+    named = [slug for slug in unit_slugs() if slug in words]
     for slug in named or unit_slugs():
         _bring_up_to_date(slug)
 

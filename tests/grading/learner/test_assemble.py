@@ -7,11 +7,11 @@ import torch
 
 from grading import cli
 from grading.course.errors import CourseError
+from grading.course.free_names import bound_names, free_names, split_imports
 from grading.course.sources import solution_source
 from grading.course.unit import load_exercise, load_unit
 from grading.learner import assembling, comparison, own_model, record
 from grading.learner.assembly import assemble, exercise_of, own_answers, parts_of
-from grading.learner.free_names import bound_names, free_names, split_imports
 from grading.learner.parts import PARTS
 from reference_impl.decoder.config import ModelConfig
 from reference_impl.decoder.decoder import Decoder
