@@ -23,7 +23,7 @@ LayerCache = given("inference/layer_cache")
 attend_with_cache = given("inference/attend_with_cache")
 sample = given("inference/sample")
 generate = given("inference/generate")
-render_chat = given("reference_impl.fine_tuning.chat:render_chat")
+render_chat = given("fine_tuning/render_chat")
 
 PREFILL = 128  # tokens of a prompt that are run together: bounds the memory for their logits
 

@@ -17,9 +17,9 @@
 # docstring promises a `ValueError`, the check asks for it; its wording is yours. No input may be
 # changed.
 #
-# **Your own parts.** `given(...)` in the next cell brings what you wrote in chapters 4 to 8: your
-# own where you have it right, else the course's. It says which. No exercise of this notebook needs
-# another one to be right.
+# **Your own parts.** `given(...)` in the next cell brings what you wrote in chapters 4 to 8 and 11:
+# your own where you have it right, else the course's. It says which. No exercise of this notebook
+# needs another one to be right.
 
 # %% tags=["setup"]
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,6 +39,7 @@ sample = given("inference/sample")
 generate = given("inference/generate")
 encode = given("tokenization/encode")
 decode = given("tokenization/decode")
+render_chat = given("fine_tuning/render_chat")
 WEIGHT_NAMES = given("reference_impl.capstone.joints:WEIGHT_NAMES")
 
 torch.set_num_threads(1)  # the checks' tensors are tiny
@@ -300,11 +301,8 @@ from reference_impl.capstone.joints import chat_turn
 # %% [markdown]
 # Your model's first conversation: your weights, layers, cache, loop, sampling, text and turns.
 
+
 # %% tags=["demo"]
-torch.manual_seed(0)
-from reference_impl.fine_tuning.chat import render_chat
-
-
 class YourModel:
     """SmolLM2-135M-Instruct, run by your parts."""
 
