@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,12 @@ ROOT = Path(__file__).resolve().parents[1]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 FIX = "no Chromium: install it (Debian: apt install chromium) or name it in CHROMIUM"
+
+# A shell that starts something in the background has it ignore Ctrl-C, nohup the end of a terminal,
+# and both go over to all that it starts; tests send these signals to processes that must not.
+for name, usual in {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}.items():
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        signal.signal(getattr(signal, name), usual)
 
 # One thread: the tensors here are tiny, and tests run side by side.
 torch.set_num_threads(1)
@@ -45,6 +52,9 @@ TOGETHER = {
     "sandbox": ("tests/grading/hostile/", "tests/grading/sandbox/"),
 }
 
+# What takes longest begins first, so that no process works alone at the end.
+LONGEST = ("book", "sandbox", "tests/grading/classrun/", "tests/reference_impl/published/")
+
 
 def group_of(nodeid: str) -> str:
     """The group of a test, by its id."""
@@ -57,10 +67,22 @@ def group_of(nodeid: str) -> str:
     return groups[0] if groups else file
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest groups first."""
+
+    def place(item: pytest.Item) -> int:
+        group = group_of(item.nodeid)
+        return next((i for i, one in enumerate(LONGEST) if group.startswith(one)), len(LONGEST))
+
+    items.sort(key=place)
+
+
 @pytest.hookimpl(optionalhook=True)  # a run without xdist does not know it
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
     """Share the tests out by group; xdist's own `loadgroup` finds no groups with pytest 9."""
     from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False  # by the number of tests
 
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from scipy import stats
 
 from grading.judging.compare import Difference, Tolerance, describe, outcomes_differ, raised
 from grading.judging.evidence import BadEvidence, Items, Outcome, Plain, Value, plain
@@ -188,6 +187,8 @@ class Frequencies:
         table = np.stack([a, b])[:, (a + b) > 0]
         if table.shape[1] < 2:
             return True
+        from scipy import stats  # here: it takes seconds to import, and few exercises draw
+
         return bool(stats.chi2_contingency(table, lambda_="log-likelihood").pvalue >= 1e-4)
 
 
@@ -215,4 +216,6 @@ def _p_value(counts: np.ndarray, probabilities: np.ndarray) -> float:
         expected = np.append(expected[~rare], expected[rare].sum())
     if len(counts) < 2:
         return 1.0
+    from scipy import stats  # here, as above
+
     return float(stats.power_divergence(counts, expected, lambda_="log-likelihood").pvalue)

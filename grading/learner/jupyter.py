@@ -78,7 +78,11 @@ def _servers(folder: Path) -> Iterator[dict]:
     """The running Jupyter servers of this user whose folder is this one."""
     from jupyter_server.serverapp import list_running_servers
 
-    for server in list_running_servers():
+    try:
+        running = list(list_running_servers())
+    except ValueError:  # one that starts just now has written half of its file
+        running = []
+    for server in running:
         if os.path.realpath(server.get("root_dir", "")) == os.path.realpath(folder):
             yield server
 

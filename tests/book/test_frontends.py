@@ -1,8 +1,6 @@
 """A learner's clicks, in a real browser under JupyterLab and Notebook 7, land where they say."""
 
 import os
-import signal
-import subprocess
 import threading
 
 import nbformat
@@ -15,6 +13,7 @@ from grading.learner.start import personal
 from grading.notebooks import opening
 from grading.notebooks.marking import cell_of
 from grading.notebooks.mend import blank
+from tests import jupyter_server
 
 SLUG, MASK = "05_attention", "attention/causal_mask"
 NAME = f"{SLUG}.ipynb"
@@ -61,22 +60,8 @@ def frontend(request, mine, served, tmp_path_factory):
     command += ["--no-browser", "--allow-root", "--ServerApp.port=0", "--IdentityProvider.token=t"]
     environment = os.environ | jupyter.settings(mine)
     environment |= {"COURSE_BOOK": served, "JUPYTER_RUNTIME_DIR": str(runtime)}
-    with subprocess.Popen(
-        command, cwd=mine, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        for line in process.stderr:
-            if "Use Control-C to stop" in line:
-                break
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("JUPYTER_RUNTIME_DIR", str(runtime))
-            [server] = jupyter._servers(mine)
+    with jupyter_server.running(command, mine, environment) as server:
         yield f"{server['url']}{PATHS[request.param]}?token=t"
-        process.send_signal(signal.SIGTERM)
-        try:  # a server that has shut down all it runs may still wait for a thread of its own
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 @pytest.fixture

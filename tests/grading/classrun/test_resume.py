@@ -16,7 +16,7 @@ from tests.grading.books import SLUG, copy_course, course, hand_in, rows, start_
 from tests.grading.sandbox.conftest import below, ended
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals whole process groups")
-KILLS = 22
+KILLS = 10
 CHEAP = 96  # submissions that are refused unread: the run is then made of its own steps alone
 
 
@@ -85,7 +85,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_gradebook(
     hit = sum(running for running, _ in kills)
     writing = sum(running and written > 0 for running, written in kills)
     print(f"{KILLS} kills: {hit} hit a running process, {writing} after it had begun to write")
-    assert hit >= 20 and writing >= 10
+    assert hit >= KILLS - 2 and writing >= KILLS / 2 - 1
     status, said = course(*grade(tmp_path), root=root)
     assert status == 0, said
     assert state(tmp_path) == undisturbed

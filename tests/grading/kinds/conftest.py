@@ -12,7 +12,7 @@ from grading.notebooks.release import release
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: what asks for all units would find it
 def kinds(tmp_path_factory):
     """The unit; `COURSE_UNITS` names its folder to every process that is started."""
     root = tmp_path_factory.mktemp("kinds")

@@ -2,14 +2,13 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import urllib.request
 
 import pytest
 
 from grading.learner import jupyter
+from tests import jupyter_server
 
 
 @pytest.fixture
@@ -19,25 +18,8 @@ def lab(place, monkeypatch, tmp_path):
     notebook = place / "05_attention.ipynb"
     notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
     command = [*jupyter.lab_command(notebook), "--no-browser", "--allow-root", "--ServerApp.port=0"]
-    process = subprocess.Popen(
-        command,
-        cwd=place,
-        env=os.environ | jupyter.settings(place),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if "Use Control-C to stop" in line:
-            break
-    else:
-        pytest.fail("".join(said))
-    yield notebook
-    process.send_signal(signal.SIGTERM)
-    process.stderr.close()
-    process.wait()
+    with jupyter_server.running(command, place, os.environ | jupyter.settings(place)):
+        yield notebook
 
 
 def test_what_learners_are_offered(lab, monkeypatch, capsys):

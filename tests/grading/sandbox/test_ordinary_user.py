@@ -15,7 +15,7 @@ from tests.grading.machines import started
 
 USER = 12345
 # In mounts of its own: each folder that only root may pass becomes an empty one that all may pass,
-# with the environment's Python mounted in it again; then the command as the user.
+# with the course and the environment's Python mounted in it again; then the command as the user.
 SCRIPT = """
 set -e
 kept=$(mktemp -d); number=0
@@ -42,13 +42,13 @@ def home():
 
 @pytest.fixture
 def as_user(home):
-    """Run a command as an ordinary user who can read this environment."""
+    """Run a command as an ordinary user who can read this environment and the course."""
     if os.geteuid() != 0:
         pytest.skip("these tests run as an ordinary user already")
     if not shutil.which("setpriv") or not shutil.which("unshare"):
         pytest.skip("needs setpriv and unshare, of Debian's package util-linux")
     started("namespaces")  # who may not make namespaces cannot make these either
-    needed = [path for path in bubblewrap.python_folders() if _closed(path)]
+    needed = [path for path in (ROOT, *bubblewrap.python_folders()) if _closed(path)]
     told = {
         **os.environ,
         "NEEDED": " ".join(map(str, needed)),
