@@ -9,6 +9,7 @@ from grading.units.scaling_laws.draw import law, quiet
 
 LINK = "scaling-laws-optimum"
 ROUND = (1.7, 400.0, 900.0, 0.3, 0.4)  # a law that properties count with
+ROUND_COMPUTE = 6e12
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -33,7 +34,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("the compute of a small run", coefficients, 3e11),
         _case("a compute of 6", coefficients, 6.0),
         _case("a compute of 1, an int", coefficients, 1),
-        _case("a law of round numbers", ROUND, 6e12, name="round"),
+        _case("a law of round numbers", ROUND, ROUND_COMPUTE, name="round"),
         _case("no compute", coefficients, 0.0),
         _case("a compute below 0", coefficients, -compute),
         _case("an infinite compute", coefficients, math.inf),
@@ -51,6 +52,16 @@ def fall_alike(n: float, d: float) -> bool:
     if not n > 0 < d:
         return False
     return bool(np.isclose(alpha * a / n**alpha, beta * b / d**beta, rtol=1e-5))
+
+
+def at_the_bottom_or_off(n: float, d: float) -> bool:
+    """Whether a split that spends the compute is right by the law of round numbers, or far off."""
+    _, a, b, alpha, beta = ROUND
+    if not (n > 0 < d and np.isclose(6 * n * d, ROUND_COMPUTE, rtol=1e-5)):
+        return True
+    g = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
+    off = abs(n / (g * (ROUND_COMPUTE / 6) ** (beta / (alpha + beta))) - 1)
+    return bool(off < 1e-5 or off > 0.1)
 
 
 # --- right in other ways ---------------------------------------------------------------------
@@ -309,6 +320,15 @@ EXERCISE = Exercise(
     atol=1e-12,
     properties=(
         Property(
+            "near-the-lowest-point",
+            "For E = 1.7, A = 400, B = 900, alpha = 0.3 and beta = 0.4, N is near the best one, "
+            "within 10%, but is not it. A search over a list of sizes ends like this; the closed "
+            "form has no steps.",
+            LINK,
+            ("round",),
+            lambda split: at_the_bottom_or_off(*split),
+        ),
+        Property(
             "both-terms-fall-alike",
             "The split returned is not the lowest point for E = 1.7, A = 400, B = 900, alpha = 0.3 "
             "and beta = 0.4: there alpha A / N^alpha and beta B / D^beta are equal.",
@@ -321,7 +341,7 @@ EXERCISE = Exercise(
             "6 N D of the split returned is not the compute.",
             LINK,
             ("round",),
-            lambda split: bool(np.isclose(6 * split[0] * split[1], 6e12, rtol=1e-5)),
+            lambda split: bool(np.isclose(6 * split[0] * split[1], ROUND_COMPUTE, rtol=1e-5)),
         ),
         Property(
             "more-compute-for-both",

@@ -182,6 +182,27 @@ MISCONCEPTIONS = (
         {LOOKING: "looking = 2 * config.context_length**2 * q_width"},
     ),
     Misconception(
+        "half-of-the-looking-of-kv-heads",
+        "The scores, or the weighted sums, are counted for each KV head. Every query head makes "
+        "both, with the keys and values that it shares.",
+        LINK,
+        {LOOKING: "looking = config.context_length * (q_width + kv_width)"},
+    ),
+    Misconception(
+        "looking-forward-only",
+        "Scores and weighted sums are counted in the forward pass alone. They have no weights, but "
+        "gradients go back through both, at twice the cost.",
+        LINK,
+        {RESULT: "return (3 * forward - 4 * config.n_layers * looking) * n_tokens"},
+    ),
+    Misconception(
+        "output-forward-only",
+        "The output layer is counted in the forward pass alone. The backward pass takes twice as "
+        "much again, there as well.",
+        LINK,
+        {RESULT: "return (3 * forward - 4 * output) * n_tokens"},
+    ),
+    Misconception(
         "looking-as-wide-as-the-model",
         "Scores and sums are taken over d_model numbers. They are over the query heads' numbers, "
         "n_heads * head_dim, which may differ.",
@@ -233,6 +254,13 @@ MISCONCEPTIONS = (
         "that width is n_heads * head_dim.",
         LINK,
         {Q_WIDTH: "q_width = config.d_model"},
+    ),
+    Misconception(
+        "d-model-for-q-and-o",
+        "q and o are counted as d_model x d_model. They have n_heads * head_dim columns or rows, "
+        "which may be another number.",
+        LINK,
+        {ATTENTION: "attention = config.d_model * (2 * config.d_model + 2 * kv_width)"},
     ),
     Misconception(
         "no-output-projection",

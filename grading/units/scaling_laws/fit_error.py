@@ -212,6 +212,26 @@ MISCONCEPTIONS = (
         {COSTS: COSTS.replace("size <= delta", "size > delta")},
     ),
     Misconception(
+        "one-large-error-for-all",
+        "The piece is chosen once for all runs: one error beyond delta, and the small ones count "
+        "in a line too. Choose for each run.",
+        LINK,
+        {
+            COSTS: "costs = errors**2 / 2\n    if (size > delta).any():\n"
+            "        costs = delta * (size - delta / 2)"
+        },
+    ),
+    Misconception(
+        "one-small-error-for-all",
+        "The piece is chosen once for all runs: one error up to delta, and the large ones are "
+        "squared too. Choose for each run.",
+        LINK,
+        {
+            COSTS: "costs = delta * (size - delta / 2)\n    if (size <= delta).any():\n"
+            "        costs = errors**2 / 2"
+        },
+    ),
+    Misconception(
         "large-errors-left-out",
         "Errors beyond delta cost nothing more. They count, in a line.",
         LINK,

@@ -7,7 +7,8 @@ from grading.units.scaling_laws.draw import quiet, scattered
 
 LINK = "scaling-laws-power-law"
 FIT, REFUSED = "the fit", "what has no fit"
-LAW, TEN = 3.0, 1000.0  # a property counts with them
+TEN = 1000.0  # a property counts with it
+THREE, KINK = np.exp([-1.0, 0.0, 1.0]), 4 * np.exp([2.0, 0.0, -2.0])  # on a law of exponent -2
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -15,6 +16,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     x, y = scattered(rng, 11, -0.3, 0.05)
     exact = 3.7 * x**-0.4
     steep, rising = scattered(rng, 7, -2.1, 0.2), scattered(rng, 7, 0.8, 0.3)
+    flat = 2.5 * np.exp(0.01 * rng.standard_normal(11))
+    raised = KINK * np.array([1.5, 1.0, 1.0]), KINK * np.array([1.0, 1.0, 1.5])
     large = 1e18 * x, 2e-3 * x**-0.07 * np.exp(0.01 * rng.standard_normal(11))
     twice = np.concatenate([x, x[:3]]), np.concatenate([y, 1.1 * y[:3]])
     order = rng.permutation(11)
@@ -26,7 +29,9 @@ def cases(rng: np.random.Generator) -> list[Case]:
         _case("the same points, x in thousandths", TEN * x, y, name="x in milli"),
         _case("a steep law", *steep),
         _case("a rising law", *rising),
-        _case("a flat law", x, np.full(11, 2.5)),
+        _case("a flat law", x, flat),
+        _case("three points, the first too high", THREE, raised[0], name="first too high"),
+        _case("three points, the last too high", THREE, raised[1], name="last too high"),
         _case("x as large as the operations of a run", *large),
         _case("two points", x[:2], y[:2]),
         _case("several points at one x", *twice),
@@ -176,6 +181,31 @@ MISCONCEPTIONS = (
         {LOGS: "log_y, log_x = np.log(data)"} | HUSH,
     ),
     Misconception(
+        "x-over-y-turned-round",
+        "ln x was fitted over ln y and the line turned round. Where points scatter that is another "
+        "line: the errors of ln y are to be least, not those of ln x.",
+        LINK,
+        {
+            SLOPE: "of_y = log_y - log_y.mean()\n"
+            "    exponent = (of_y**2).sum() / (from_mean * of_y).sum()",
+        }
+        | HUSH,
+    ),
+    Misconception(
+        "n-for-n-minus-1",
+        "The slope is n / (n - 1) times too steep: the product of both is divided by n - 1, as "
+        "np.cov does, and the square of ln x by n, as np.var does. Divide both by the same.",
+        LINK,
+        {SLOPE: "exponent = (from_mean * log_y).sum() / (len(x) - 1) / np.var(log_x)"},
+    ),
+    Misconception(
+        "n-minus-1-for-n",
+        "The slope is (n - 1) / n times what it should be: the product of both is divided by n and "
+        "the square of ln x by n - 1. Divide both by the same.",
+        LINK,
+        {SLOPE: "exponent = (from_mean * log_y).mean() / np.var(log_x, ddof=1)"},
+    ),
+    Misconception(
         "slope-upside-down",
         "The slope is upside down: it is the product of both over the square of ln x.",
         LINK,
@@ -265,8 +295,8 @@ MISCONCEPTIONS = (
         {RESULT: "return np.array([np.exp(log_k), exponent])"},
     ),
     Misconception(
-        "float32",
-        "The logarithms are taken with 7 digits (float32). Keep the floats as they come.",
+        "float16",
+        "The numbers are rounded to 3 digits (float16). Keep the floats as they come.",
         LINK,
         {LOGS: "log_x, log_y = np.log(data.astype(np.float16).astype(float))"} | HUSH,
     ),
@@ -346,7 +376,7 @@ EXERCISE = Exercise(
     id="scaling_laws/fit_power_law",
     callable="fit_power_law",
     title="A straight line on log paper",
-    parts={FIT: 2, REFUSED: 1},
+    parts={REFUSED: 1, FIT: 2},  # the docstring's example is of the last part
     minutes=12,
     difficulty="medium",
     link=LINK,
@@ -378,6 +408,15 @@ EXERCISE = Exercise(
             LINK,
             ("exact",),
             lambda found: bool(np.allclose(found, [3.7, -0.4], rtol=1e-5)),
+        ),
+        Property(
+            "a-factor-counts-alike",
+            "y is 1.5 times the law's at the first of three points, then at the last, both as far "
+            "out on log paper. The slope should be moved alike, once down and once up. It is not: "
+            "make the squared errors of ln y least, not those of y.",
+            LINK,
+            ("first too high", "last too high"),
+            lambda first, last: bool(np.isclose(first[1] + last[1], -4, rtol=1e-5)),
         ),
     ),
 )

@@ -129,6 +129,15 @@ Y = "y = np.array(list(lowest.values()))"
 RESULT = "return predict_interval(x, y, budget, t)"
 HUSH = quiet("forecast")
 COUNTED = 'r["finished"] and math.isfinite(r["loss"])'
+LOWEST_THEN_FINISHED = (
+    f'kept = {{(r["budget"], r["loss"]) for r in runs if {COUNTED}}}\n'
+    "    lowest = {b: loss for b, loss in lowest.items() if (b, loss) in kept}\n    "
+)
+NEIGHBOURS = (
+    f"from itertools import groupby\n\n    kept = [r for r in runs if {COUNTED}]\n"
+    '    groups = groupby(kept, lambda r: r["budget"])\n'
+    '    groups = [(b, min(r["loss"] for r in group)) for b, group in groups]\n'
+)
 
 MISCONCEPTIONS = (
     Misconception(
@@ -164,7 +173,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "only-nan-left-out",
-        "Infinite losses get through. A loss below everything is chosen as the best.",
+        "Infinite losses get through, and minus infinity is then the lowest of its budget. Ask "
+        "with isfinite.",
         LINK,
         {WHICH: 'if run["finished"] and not math.isnan(run["loss"]):'} | HUSH,
     ),
@@ -221,6 +231,44 @@ MISCONCEPTIONS = (
         "The first run of each budget is kept, whatever its loss.",
         LINK,
         {KEEP: 'lowest.setdefault(run["budget"], run["loss"])'},
+    ),
+    Misconception(
+        "best-before-unfinished-left-out",
+        "Of each budget the lowest loss is chosen first, and unfinished runs are left out then: "
+        "where such a run was the lowest, the whole budget is lost. Leave them out first.",
+        LINK,
+        {
+            WHICH: 'if math.isfinite(run["loss"]):',
+            X: LOWEST_THEN_FINISHED + X,
+        },
+    ),
+    Misconception(
+        "best-before-all-left-out",
+        "Of each budget the lowest loss is chosen first, and runs that do not count are left out "
+        "then: where such a run was chosen, the whole budget is lost. Leave them out first.",
+        LINK,
+        {
+            WHICH: 'if run["budget"] not in lowest or run["loss"] < lowest[run["budget"]]:',
+            KEEP: 'lowest[run["budget"]] = run["loss"]',
+            X: LOWEST_THEN_FINISHED + X,
+        },
+    ),
+    Misconception(
+        "neighbours-joined",
+        "A budget comes several times: itertools.groupby joins only runs that stand side by side. "
+        "Sort by the budget first, or fill a dict.",
+        LINK,
+        {
+            X: NEIGHBOURS + "    x = np.array([budget_of for budget_of, _ in groups])",
+            Y: "y = np.array([loss for _, loss in groups])",
+        },
+    ),
+    Misconception(
+        "neighbours-overwritten",
+        "itertools.groupby joins only runs that stand side by side, and a later group of a budget "
+        "takes the place of an earlier one. Sort by the budget first.",
+        LINK,
+        {X: NEIGHBOURS + "    lowest = dict(groups)\n    " + X},
     ),
     Misconception(
         "lowest-of-all",

@@ -13,7 +13,7 @@ PLACES = (  # a size, and the budgets of its three runs
     (16, (6e8, 1.9e9, 6e9)),
     (24, (6e8, 1.9e9, 6e9)),
 )
-FITS = "smooth-neighbour"
+FITS, BESIDE = "smooth-neighbour", "beside-the-odd-one"
 Row = tuple[int, int, float]  # parameters, tokens, loss
 
 
@@ -32,7 +32,7 @@ def draw(rng: np.random.Generator) -> Question:
         shown={"table": _table([rows[row] for row in order])},
         right=letters[faulty],
         wrong={name: letters[row] for name, row in wrong.items()},
-        also={FITS: [letters[row] for row in others]},
+        also={name: [letters[row] for row in more] for name, more in others.items()},
     )
 
 
@@ -45,14 +45,17 @@ RANKS: dict[str, Callable[[Row], float]] = {  # the highest of each is what some
 }
 
 
-def choices(rows: list[Row], faulty: int) -> tuple[dict[str, int], list[int]]:
-    """For each misconception a run that it points to, no run twice; then further runs that fit."""
-    left = [row for row in range(len(rows)) if row != faulty]
+def choices(rows: list[Row], faulty: int) -> tuple[dict[str, int], dict[str, list[int]]]:
+    """For each misconception a run that it points to, no run twice; then further runs for some."""
+    beside = faulty + 1 if faulty % 3 == 1 else faulty - 1  # of the three runs of its size
+    left = [row for row in range(len(rows)) if row not in (faulty, beside)]
     found = {}
     for name, rank in RANKS.items():
         found[name] = max(left, key=lambda row: rank(rows[row]))
         left.remove(found[name])
-    return found | {FITS: left[0]}, left[1:]
+    of_its_size = [row for row in left if rows[row][0] == rows[faulty][0]]
+    fit, *others = [row for row in left if row not in of_its_size]
+    return found | {BESIDE: beside, FITS: fit}, {BESIDE: of_its_size, FITS: others}
 
 
 def _table(rows: list[Row]) -> str:
@@ -84,13 +87,20 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "many-tokens-per-parameter",
-        "This run read many tokens for its size, and lies where the shorter runs of its size point "
+        "This run read many tokens for its size, and lies where the other runs of its size point "
         "to.",
         LINK,
     ),
     Misconception(
         "large-model",
-        "This is a large model with few tokens. It lies where others of its size point to.",
+        "The size of a model by itself says nothing. This run lies where the others of its size "
+        "point to.",
+        LINK,
+    ),
+    Misconception(
+        "beside-the-odd-one",
+        "Something is wrong with the runs of this size, but not with this one. Reading too early "
+        "makes a loss too high for its tokens, never too low.",
         LINK,
     ),
     Misconception(
