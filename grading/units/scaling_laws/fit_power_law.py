@@ -411,9 +411,9 @@ EXERCISE = Exercise(
         ),
         Property(
             "a-factor-counts-alike",
-            "y is 1.5 times the law's at the first of three points, then at the last, both as far "
-            "out on log paper. The slope should be moved alike, once down and once up. It is not: "
-            "make the squared errors of ln y least, not those of y.",
+            "A y that is 1.5 times the law's does not move the slope as much at the last of three "
+            "points as at the first, both as far out on log paper: as if the squared errors of y "
+            "were made least, and not those of ln y.",
             LINK,
             ("first too high", "last too high"),
             lambda first, last: bool(np.isclose(first[1] + last[1], -4, rtol=1e-5)),

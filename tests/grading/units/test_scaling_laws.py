@@ -7,6 +7,8 @@ import pytest
 
 from grading.course.sources import solution_of
 from grading.course.unit import load_exercise
+from grading.judging.judge import judge
+from grading.judging.trial import trial
 from grading.units.scaling_laws import best_size, unfinished_run
 from reference_impl.decoder.config import SMOLLM2_135M, ModelConfig
 from reference_impl.scaling_laws import accounting, fits, scaling
@@ -79,3 +81,28 @@ def test_the_unfinished_run_lies_above_the_others():
             errors = columns[rest] @ plane - loss[rest]
             above.append((errors**2).sum())
         assert rows[int(np.argmin(above))][0] == question.right
+
+
+def test_a_run_that_is_said_to_fit_is_not_of_the_odd_ones_size():
+    fits = {"many-tokens-per-parameter", "large-model", unfinished_run.FITS}
+    for seed in range(30):
+        question = unfinished_run.draw(np.random.default_rng(seed))
+        lines = [line.split() for line in question.shown["table"].splitlines()[1:]]
+        size = {line[0]: line[1] for line in lines}
+        said = [*question.wrong.items()]
+        said += [(name, letter) for name, more in question.also.items() for letter in more]
+        assert sorted(letter for _, letter in said) == sorted(set(size) - {question.right})
+        of_its_size = {name for name, letter in said if size[letter] == size[question.right]}
+        assert unfinished_run.BESIDE in of_its_size
+        assert not of_its_size & fits
+
+
+def test_a_wrong_fit_keeps_the_point_for_what_it_refuses():
+    exercise = load_exercise("scaling_laws/fit_power_law")
+    right = solution_of(exercise)
+
+    def higher(x, y):
+        k, a = right(x, y)
+        return 1.1 * k, a
+
+    assert judge(exercise, 1, trial(exercise, 1).run(higher)).score == 1
