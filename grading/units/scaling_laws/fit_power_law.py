@@ -411,9 +411,9 @@ EXERCISE = Exercise(
         ),
         Property(
             "a-factor-counts-alike",
-            "A y that is 1.5 times the law's does not move the slope as much at the last of three "
-            "points as at the first, both as far out on log paper: as if the squared errors of y "
-            "were made least, and not those of ln y.",
+            "A y that is 1.5 times the law's moves the slope more at one end of the points than at "
+            "the other, as far out on log paper: as if the squared errors of y were made least, "
+            "not those of ln y.",
             LINK,
             ("first too high", "last too high"),
             lambda first, last: bool(np.isclose(first[1] + last[1], -4, rtol=1e-5)),
