@@ -212,6 +212,13 @@ MISCONCEPTIONS = (
         {COSTS: COSTS.replace("size <= delta", "size > delta")},
     ),
     Misconception(
+        "errors-summed-first",
+        "The errors of all runs are summed before they become a cost, so that one too high and one "
+        "too low cancel. Sum the costs.",
+        LINK,
+        {ERRORS: "errors = np.sum(np.log(predicted) - np.log(losses), keepdims=True)"},
+    ),
+    Misconception(
         "one-large-error-for-all",
         "The piece is chosen once for all runs: one error beyond delta, and the small ones count "
         "in a line too. Choose for each run.",
@@ -356,7 +363,8 @@ EXERCISE = Exercise(
         ),
         Property(
             "runs-add-up",
-            "The same runs twice over do not cost twice as much. Costs are summed, not averaged.",
+            "The same runs twice over do not cost twice as much. Each run has a cost of its own, "
+            "and the costs are summed.",
             LINK,
             ("both", "twice"),
             lambda both, twice: bool(np.isclose(2 * both, twice, rtol=1e-5, atol=0)),
