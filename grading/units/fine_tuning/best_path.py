@@ -162,6 +162,13 @@ MISCONCEPTIONS = (
         {RANKED: 'ranked = [(r.get("rank") or 0, r) for r in kept]'},
     ),
     Misconception(
+        "rank-0-is-none",
+        "A reply of rank 0 counts as one without a rank. 0 is a rank, and the best; in Python it "
+        "counts as False.",
+        LINK,
+        {RANKED: 'ranked = [(r.get("rank") or math.inf, r) for r in kept]'},
+    ),
+    Misconception(
         "no-rank-left-out",
         "Replies without a rank are left out. They come last, and may be the only ones.",
         LINK,

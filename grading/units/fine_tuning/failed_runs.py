@@ -40,6 +40,11 @@ def draw(rng: np.random.Generator) -> Question:
         swapped = right.translate(str.maketrans(one + other, other + one))
         wrong[f"{one}-and-{other}"] = swapped
         also[f"{one}-and-{other}"] = [right.replace(one, other), right.replace(other, one)]
+    wrong["other-signs"] = right.upper()
+    also["other-signs"] = [sign.join(right) for sign in (" ", ",", ", ")] + [list(right)]
+    runs = [right.index(letter) + 1 for letter in "abcde"]
+    wrong["runs-for-faults"] = "".join(map(str, runs))
+    also["runs-for-faults"] = [runs]
     return Question(shown={"table": table}, right=right, wrong=wrong, also=also)
 
 
@@ -118,6 +123,18 @@ MISCONCEPTIONS = (
         "d-and-e",
         "One of these two has learned something, if only four answers: its loss falls. The other "
         "has not changed.",
+        LINK,
+    ),
+    Misconception(
+        "other-signs",
+        "The faults are right. Write their letters small and in one text, with nothing between, "
+        'such as "abcde".',
+        LINK,
+    ),
+    Misconception(
+        "runs-for-faults",
+        "These are the numbers of the runs, in the order of the faults a to e. The letters of the "
+        "faults are wanted, in the order of the runs 1 to 5.",
         LINK,
     ),
 )

@@ -164,6 +164,13 @@ MISCONCEPTIONS = (
         {RATE: 'optimizer.param_groups[0]["lr"] = max_lr * (1 - (step + 1) / n_steps)'},
     ),
     Misconception(
+        "rate-falls-to-0",
+        "The rate reaches 0 at the last step, which then changes nothing. Divided by `n_steps`, it "
+        "would be 0 only behind it.",
+        LINK,
+        {RATE: RATE.replace("step / n_steps", "step / max(n_steps - 1, 1)")},
+    ),
+    Misconception(
         "rate-multiplied-up",
         "The rate falls faster and faster: the one before is multiplied again. It is a share of "
         "`max_lr`.",
@@ -234,6 +241,14 @@ MISCONCEPTIONS = (
         {DRAW: "numbers = [(step * batch_size + i) % len(examples) for i in range(batch_size)]"},
     ),
     Misconception(
+        "no-example-twice",
+        "No example comes twice in a batch, as in a permutation, and a batch may have too few "
+        "rows. `torch.randint` draws each number anew.",
+        LINK,
+        {DRAW: "permuted = torch.randperm(len(examples), generator=generator)\n"
+               "        numbers = permuted[:batch_size].tolist()"},
+    ),
+    Misconception(
         "last-example-never-drawn",
         "The last example is never drawn: `torch.randint` leaves out its upper end by itself.",
         LINK,
@@ -299,6 +314,13 @@ MISCONCEPTIONS = (
         "The mean of the losses is returned. That of every step is wanted.",
         LINK,
         {RETURN: "return sum(losses) / max(len(losses), 1)"},
+    ),
+    Misconception(
+        "running-mean",
+        "Each number is the mean of all losses so far. The loss of each step's own batch is "
+        "wanted.",
+        LINK,
+        {RETURN: "return [sum(losses[:n]) / n for n in range(1, len(losses) + 1)]"},
     ),
     Misconception(
         "model-returned",

@@ -42,6 +42,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("a header of one token", question + [role, *text(3), end, *text(2)], header=[role]),
         case("a longer header", question + [7, *reply] + other, header=[7, *header]),
         case("end marks that follow one another", [*reply[:-1], end, end, *question]),
+        case("a reply right behind the end mark of another", [*reply[:-1], *other], "touching"),
         case("half a header", [start, role, *text(2), end, *reply]),
         case("the header's last token alone", [line, *text(2), end, *reply]),
         case("one token", text(1)),
@@ -220,6 +221,24 @@ MISCONCEPTIONS = (
         {RETURN: "for i in range(len(ids) - len(header) + 1):\n"
                  "        if ids[i : i + len(header)] == header:\n"
                  "            learned[i : i + len(header)] = False\n"
+                 "    return learned"},
+    ),
+    Misconception(
+        "token-behind-the-end-passed-over",
+        "A reply that begins right behind the end mark of another is not learned. The token behind "
+        "an end mark may be the first of a header: it is not passed over.",
+        LINK,
+        {OPEN: OPEN + " and not learned[max(0, i - len(header))]"},
+    ),
+    Misconception(
+        "all-end-marks-close",
+        "Headers are counted against all end marks, so that one that closes a question counts, "
+        "too. An end mark closes a reply only where one is open.",
+        LINK,
+        {RETURN: "n, opened = len(header), 0\n"
+                 "    for i, token in enumerate(ids):\n"
+                 "        opened += ids[i - n : i] == header\n"
+                 "        learned[i] = opened > ids[:i].count(end_id)\n"
                  "    return learned"},
     ),
     Misconception(

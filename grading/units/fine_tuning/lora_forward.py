@@ -81,6 +81,13 @@ MISCONCEPTIONS = (
         {RETURN: "return scale * (plain + thin @ b.T)"},
     ),
     Misconception(
+        "mixed",
+        "Layer and adapter are mixed, with factors that make 1 together. The layer's own output is "
+        "kept whole, and the adapter's is added.",
+        LINK,
+        {RETURN: "return (1 - scale) * plain + scale * (thin @ b.T)"},
+    ),
+    Misconception(
         "adapter-alone",
         "The frozen layer's own output is missing: only the adapter's is returned.",
         LINK,
@@ -170,8 +177,8 @@ EXERCISE = Exercise(
     properties=(
         Property(
             "nothing-changes-at-first",
-            "Where B is 0, the layer's output depends on it, or is lost: with twice the alpha the "
-            "adapter's part is not twice as large.",
+            "Measured from the output where B is 0, twice the alpha does not add twice as much as "
+            "once does.",
             LINK,
             ("batch", "twice", "no b"),
             lambda once, twice, none: np.allclose(twice - none, 2 * (once - none), atol=1e-2),

@@ -82,6 +82,13 @@ MISCONCEPTIONS = (
                  "    return weight + scale * (product.T if square else product)"},
     ),
     Misconception(
+        "mixed",
+        "Weight and adapter are mixed, with factors that make 1 together. The weight is kept "
+        "whole, and the adapter's part is added.",
+        LINK,
+        {RETURN: "return (1 - scale) * weight + scale * (b @ a)"},
+    ),
+    Misconception(
         "adapter-alone",
         "The weight itself is missing: this is the adapter's part.",
         LINK,
@@ -139,7 +146,8 @@ EXERCISE = Exercise(
     properties=(
         Property(
             "low-rank",
-            "What was added for twice the alpha is not twice what was added for once.",
+            "Measured from the result where B is 0, twice the alpha does not add twice as much as "
+            "once does.",
             LINK,
             ("tall", "twice", "no b"),
             lambda once, twice, none: np.allclose(twice - none, 2 * (once - none), atol=1e-3),

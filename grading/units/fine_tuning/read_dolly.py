@@ -204,6 +204,24 @@ MISCONCEPTIONS = (
         {FIELDS: "fields = {} if row is None else row"},
     ),
     Misconception(
+        "nothing-but-objects",
+        "JSON that is no object ends everything with an error, `null` as well. Such lines are bad.",
+        LINK,
+        {NOTHING: "row = {}", FIELDS: "fields = row"},
+    ),
+    Misconception(
+        "indexed-without-asking",
+        "JSON that is no object ends everything with an error: it has no fields to ask for. Such "
+        "lines are bad.",
+        LINK,
+        {NOTHING: "row = {}",
+         FIELDS: "fields = row",
+         TEXTS: "try:\n"
+                '            texts = [fields[n] for n in ("instruction", "context", "response")]\n'
+                "        except KeyError:\n"
+                "            texts = [None]"},
+    ),
+    Misconception(
         "null-is-an-object",
         "A line that holds `null` ends everything with an error. It is bad, and the next one read.",
         LINK,
@@ -340,6 +358,13 @@ MISCONCEPTIONS = (
         "A space stands between instruction and context. An empty line was asked for.",
         LINK,
         {QUESTION: 'question = f"{instruction} {context}" if context.strip() else instruction'},
+    ),
+    Misconception(
+        "spaces-are-a-context",
+        "A context of white space alone stands in the question. It is blank, so that the "
+        "instruction stands by itself.",
+        LINK,
+        {QUESTION: QUESTION.replace("context.strip()", "context")},
     ),
     Misconception(
         "empty-line-always",

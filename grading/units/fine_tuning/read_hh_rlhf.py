@@ -30,7 +30,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("a chosen and a rejected reply of the same question", pair, "chosen", pair + " Go."),
         case("a reply of several lines", pair + "\n1. a\n2. b"),
         case("a reply with an empty line", pair + "\n\nand more", "empty line"),
-        case("white space at the ends", "\n\nHuman:   a \n\n\nAssistant: b\n\n"),
+        case("white space at the ends", "\n\nHuman:   a \n\n\nAssistant: b\n\n", "ends"),
         case("nothing between the colon and what is said", "\n\nHuman:a\n\nAssistant:b"),
         case('"Human:" within a line', pair + " Human: no turn", "within"),
         case('"Assistant:" after a single line break', pair + "\nAssistant: no turn"),
@@ -48,7 +48,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("a question at the end", two + turns("Human")),
         case("an assistant that begins", turns("Assistant", "Human", "Assistant")),
         case("a reply alone", turns("Assistant")),
-        case("two questions in a row", turns("Human", "Human", "Assistant")),
+        case("two questions in a row", turns("Human", "Human", "Assistant"), "in a row"),
         case("two replies in a row", turns("Human", "Assistant", "Assistant")),
         case("two and two in a row", turns("Human", "Human", "Assistant", "Assistant")),
         case("a question that is empty", "\n\nHuman:\n\nAssistant: b"),
@@ -153,6 +153,19 @@ MISCONCEPTIONS = (
         {CONTENTS: 'contents = [content.strip().split("\\n\\n")[0] for content in parts[1::2]]'},
     ),
     Misconception(
+        "split-at-empty-lines",
+        "The text is split at every empty line, and what does not begin with a speaker is lost. "
+        "What is said may itself have empty lines.",
+        LINK,
+        {SPLIT: 'before, parts = "", []\n'
+                '    for paragraph in row["chosen"].split("\\n\\n"):\n'
+                '        speaker, _, said = paragraph.partition(":")\n'
+                '        if speaker in ("Human", "Assistant"):\n'
+                "            parts += [speaker, said]\n"
+                "        elif not parts:\n"
+                "            before += paragraph"},
+    ),
+    Misconception(
         "small-letters-too",
         "A name in small letters opens a turn. The file writes Human and Assistant.",
         LINK,
@@ -203,6 +216,13 @@ MISCONCEPTIONS = (
          BLANK: "if not all(content.strip() for content in contents):"},
     ),
     Misconception(
+        "only-spaces-stripped",
+        "Line breaks stand at the ends of what is said. All white space is stripped, not spaces "
+        "alone.",
+        LINK,
+        {CONTENTS: 'contents = [content.strip(" ") for content in parts[1::2]]'},
+    ),
+    Misconception(
         "stripped-at-the-left",
         "White space stands at the end of what is said. It is stripped at both ends.",
         LINK,
@@ -245,6 +265,20 @@ MISCONCEPTIONS = (
         "Two turns of the same speaker in a row pass. They have to alternate.",
         LINK,
         {ORDER: 'if not speakers or speakers[0] != "Human" or speakers[-1] != "Assistant":'},
+    ),
+    Misconception(
+        "turns-joined",
+        "Two turns of the same speaker in a row are joined to one. They have to alternate, else "
+        "ValueError.",
+        LINK,
+        {BEFORE: "turns = []\n"
+                 "    for speaker, content in zip(speakers, contents, strict=True):\n"
+                 "        if turns and turns[-1][0] == speaker and content:\n"
+                 '            turns[-1][1] += "\\n\\n" + content\n'
+                 "        else:\n"
+                 "            turns.append([speaker, content])\n"
+                 "    speakers, contents = [one for one, _ in turns], [said for _, said in turns]\n"
+                 "    if before.strip():"},
     ),
     Misconception(
         "only-the-number-checked",
@@ -321,8 +355,20 @@ EXERCISE = Exercise(
             "no-white-space-at-the-ends",
             "What is said begins or ends with white space.",
             LINK,
-            ("pair",),
-            lambda messages: all(m["content"] == m["content"].strip() for m in messages),
+            ("pair", "ends"),
+            lambda *dialogues: all(
+                message["content"] == message["content"].strip()
+                for messages in dialogues
+                for message in messages
+            ),
+        ),
+        Property(
+            "two-of-one-speaker-refused",
+            "Two turns of one speaker in a row give a dialogue. Human and assistant alternate, "
+            "else ValueError is wanted: nothing is joined or left out.",
+            LINK,
+            ("in a row",),
+            lambda messages: False,  # asked only where something came back
         ),
     ),
 )

@@ -260,6 +260,13 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "empty-turns-left-out",
+        "A turn whose content is empty is left out. It is a turn like any other, with nothing "
+        "between role and end mark.",
+        LINK,
+        {CHECK: f"if not content:\n            continue\n        {CHECK}"},
+    ),
+    Misconception(
         "none-becomes-a-word",
         'What is no text is written out, None as the word "None". TypeError is wanted.',
         LINK,

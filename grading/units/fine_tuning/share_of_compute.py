@@ -136,8 +136,27 @@ MISCONCEPTIONS = (
         {BEFORE: "pretraining = 2 * n_parameters * pretraining_tokens"},
     ),
     Misconception(
+        "one-way-back",
+        "A token of the tuning takes 4 operations here, or 2 where the weights are frozen. Two "
+        "kinds of gradients are computed: those that travel back through the layers take 2, those "
+        "of the weights 2.",
+        LINK,
+        {PER_TOKEN: "per_token = (2 if frozen else 4) * n_parameters"},
+    ),
+    Misconception(
+        "one-way-back-in-both",
+        "A token takes 4 operations here, in both runs, or 2 where the weights are frozen. Two "
+        "kinds of gradients are computed: those that travel back through the layers take 2, those "
+        "of the weights 2.",
+        LINK,
+        {BEFORE: "pretraining = 4 * n_parameters * pretraining_tokens",
+         PER_TOKEN: "per_token = (2 if frozen else 4) * n_parameters"},
+    ),
+    Misconception(
         "frozen-pretraining",
-        "Where the weights are frozen, pretraining became cheaper too. They were not frozen then.",
+        "With frozen weights the share is one of tokens, as if pretraining had become cheaper too. "
+        "The weights were not frozen then: a token took 6 operations, and one of the tuning takes "
+        "4.",
         LORA,
         {BEFORE: "pretraining = (4 if frozen else 6) * n_parameters * pretraining_tokens"},
     ),
@@ -179,7 +198,7 @@ MISCONCEPTIONS = (
         LINK,
         {RETURN: "return share"},
     ),
-)
+)  # fmt: skip
 
 EXERCISE = Exercise(
     id="fine_tuning/share_of_compute",
