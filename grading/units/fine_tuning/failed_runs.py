@@ -45,6 +45,9 @@ def draw(rng: np.random.Generator) -> Question:
     runs = [right.index(letter) + 1 for letter in "abcde"]
     wrong["runs-for-faults"] = "".join(map(str, runs))
     also["runs-for-faults"] = [runs]
+    as_letters = "".join("abcde"[run - 1] for run in runs)
+    if as_letters not in (right, *wrong.values()):
+        also["runs-for-faults"].append(as_letters)
     return Question(shown={"table": table}, right=right, wrong=wrong, also=also)
 
 
@@ -133,8 +136,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "runs-for-faults",
-        "These are the numbers of the runs, in the order of the faults a to e. The letters of the "
-        "faults are wanted, in the order of the runs 1 to 5.",
+        "This is the run of each fault, in the order of the faults a to e. The fault of each run "
+        "is wanted, as a letter, in the order of the runs 1 to 5.",
         LINK,
     ),
 )

@@ -171,6 +171,20 @@ MISCONCEPTIONS = (
         {RATE: RATE.replace("step / n_steps", "step / max(n_steps - 1, 1)")},
     ),
     Misconception(
+        "steps-less-one",
+        "The step is divided by `n_steps` - 1. That is 0 for a run of one step, and makes the last "
+        "rate of a longer one 0.",
+        LINK,
+        {RATE: RATE.replace("step / n_steps", "step / (n_steps - 1)")},
+    ),
+    Misconception(
+        "cosine-rate",
+        "The rate falls along a wave, as in pretraining. Here it falls in a line.",
+        LINK,
+        {RATE: 'wave = (1 + math.cos(math.pi * step / n_steps)) / 2\n'
+               '        optimizer.param_groups[0]["lr"] = max_lr * wave'},
+    ),
+    Misconception(
         "rate-multiplied-up",
         "The rate falls faster and faster: the one before is multiplied again. It is a share of "
         "`max_lr`.",

@@ -166,6 +166,21 @@ MISCONCEPTIONS = (
                 "            before += paragraph"},
     ),
     Misconception(
+        "third-line-break-hides-a-turn",
+        "The text is split at empty lines before anybody looks for a speaker. Where three line "
+        "breaks stand in a row, the third hides the turn behind it.",
+        LINK,
+        {SPLIT: 'before, parts = "", []\n'
+                '    for paragraph in row["chosen"].strip().split("\\n\\n"):\n'
+                '        speaker, _, said = paragraph.partition(":")\n'
+                '        if speaker in ("Human", "Assistant"):\n'
+                "            parts += [speaker, said]\n"
+                "        elif parts:\n"
+                '            parts[-1] += "\\n\\n" + paragraph\n'
+                "        else:\n"
+                "            before = paragraph"},
+    ),
+    Misconception(
         "small-letters-too",
         "A name in small letters opens a turn. The file writes Human and Assistant.",
         LINK,
@@ -214,6 +229,13 @@ MISCONCEPTIONS = (
         LINK,
         {CONTENTS: "contents = parts[1::2]",
          BLANK: "if not all(content.strip() for content in contents):"},
+    ),
+    Misconception(
+        "white-space-squeezed",
+        "White space within what is said became single spaces, so that line breaks are lost. Only "
+        "the ends are stripped.",
+        LINK,
+        {CONTENTS: 'contents = [" ".join(content.split()) for content in parts[1::2]]'},
     ),
     Misconception(
         "only-spaces-stripped",
