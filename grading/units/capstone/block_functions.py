@@ -148,6 +148,17 @@ def added_once_more(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, nor
     return [lambda x, function=function: x + function(x) for function in functions]
 
 
+def all_up_to_this(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps):
+    functions = with_a_factory(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps)
+
+    def run(x, last):
+        for function in functions[: last + 1]:
+            x = function(x)
+        return x
+
+    return [partial(run, last=i) for i in range(len(functions))]
+
+
 def one_for_all(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps):
     functions = with_a_factory(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps)
 
@@ -223,10 +234,38 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "too-few-caches-unnoticed",
-        "Where there are fewer caches than blocks, or more, layers fall away in silence. A "
-        "ValueError should say so.",
+        "Where there are not as many caches as blocks, what is left over of either falls away in "
+        "silence. A ValueError should say so.",
         LINK,
         {ZIP: "zip(blocks, caches, strict=False)"},
+    ),
+    Misconception(
+        "fewer-caches-unnoticed",
+        "Where there are fewer caches than blocks, the last layers fall away in silence. A "
+        "ValueError should say so.",
+        LINK,
+        {ZIP: "zip(blocks[: len(caches)], caches, strict=True)"},
+    ),
+    Misconception(
+        "more-caches-unnoticed",
+        "Where there are more caches than blocks, nobody is told, though they belong to another "
+        "model. A ValueError should say so.",
+        LINK,
+        {ZIP: "zip(blocks, caches[: len(blocks)], strict=True)"},
+    ),
+    Misconception(
+        "copies-of-the-caches",
+        "Each layer remembers in a cache of its own making: those that came in stay empty. Whoever "
+        "passed them in wants to see how long they are, and to cut them.",
+        LINK,
+        {ATTEND: ATTEND.replace("cache=cache", 'cache=__import__("copy").deepcopy(cache)')},
+    ),
+    Misconception(
+        "all-layers-up-to-this-one",
+        "Each function runs the layers before its own as well. The stream comes in from them: "
+        "function i is layer i alone.",
+        LINK,
+        answer=all_up_to_this,
     ),
     Misconception(
         "added-once-more",
@@ -266,8 +305,8 @@ EXERCISE = Exercise(
     properties=(
         Property(
             "pieces-differ",
-            "The same text gives another stream in pieces than at once, so a layer does not find "
-            "what it remembered.",
+            "The same text gives another stream in pieces than at once. Does each layer find what "
+            "it remembered, and run once for each piece?",
             LINK,
             (WHOLE, PIECES),
             _pieces_agree,

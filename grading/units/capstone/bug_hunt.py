@@ -1,7 +1,7 @@
 """capstone/bug_hunt: twelve models with one fault each, known by what they do."""
 
 import json
-from itertools import permutations
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ LINK = "capstone-bugs"
 LETTERS = "ABCDEFGHIJKL"
 EVIDENCE = Path(__file__).with_name("evidence.json")
 N_ASKED = 3
+OTHER_ORDER = "other-order"
 # Not more than one of each group is asked for: what tells them apart is not the same.
 GROUPS = (
     ("no-mask", "no-scale", "softmax-over-queries"),
@@ -59,36 +60,29 @@ def _seen(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answers(asked: list[str], letters: dict[str, str]) -> tuple[str, dict, dict]:
-    """The right letters, a wrong answer for each fault, and further ones.
+    """The right letters, a wrong answer for each misconception, and all further ones.
 
-    An answer with one letter wrong shows the fault of the model it names; one with the right
-    letters in another order shows the first that stands in a wrong place.
+    Three letters with a wrong one among them show the fault of the first model that was not asked
+    for, or else of the first that stands in two places; the right letters in another order show
+    nothing but that.
     """
-    right = [letters[name] for name in asked]
-    wrong: dict[str, str] = {}
-    also: dict[str, list[str]] = {name: [] for name in FAULTS}
-    for name, letter in letters.items():
-        if name in asked:
+    right = tuple(letters[name] for name in asked)
+    names = {letter: name for name, letter in letters.items()}
+    found: dict[str, list[str]] = {OTHER_ORDER: [], **{name: [] for name in FAULTS}}
+    for answer in product(LETTERS, repeat=N_ASKED):
+        if answer == right:
             continue
-        for place in range(N_ASKED):
-            answer = "".join([*right[:place], letter, *right[place + 1 :]])
-            if name in wrong:
-                also[name].append(answer)
-            else:
-                wrong[name] = answer
-    for order in permutations(right):
-        if list(order) == right:
+        if sorted(answer) == sorted(right):
+            found[OTHER_ORDER].append("".join(answer))
             continue
-        first = next(i for i in range(N_ASKED) if order[i] != right[i])
-        name = next(n for n, letter in letters.items() if letter == order[first])
-        if name in wrong:
-            also[name].append("".join(order))
-        else:
-            wrong[name] = "".join(order)
-    for name in asked:  # the first is never the first in a wrong place: it stands twice instead
-        if name not in wrong:
-            wrong[name] = "".join([right[0], right[0], *right[2:]])
-    return "".join(right), wrong, {name: answers for name, answers in also.items() if answers}
+        wrong = [letter for letter in answer if letter not in right]
+        twice = [a for a, b in zip(answer, right, strict=True) if a != b]
+        found[names[(wrong or twice)[0]]].append("".join(answer))
+    return "".join(right), {n: some[0] for n, some in found.items()}, _further(found)
+
+
+def _further(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: some[1:] for name, some in found.items() if some[1:]}
 
 
 HOW_IT_SHOWS = {
@@ -117,14 +111,15 @@ HOW_IT_SHOWS = {
     "words and as numbers, these two come in the same order.",
 }
 
-START = "One of your letters stands for a model with another fault. How that one shows itself:"
+START = "A letter of yours stands for a model with another fault. How that one shows itself:"
 MISCONCEPTIONS = [
     Misconception(
-        name,
-        f"{START} {text}",
+        OTHER_ORDER,
+        "These are the three models. Their letters belong in the order of the faults: which of "
+        "them shows fault 1?",
         LINK,
-    )
-    for name, text in HOW_IT_SHOWS.items()
+    ),
+    *(Misconception(name, f"{START} {text}", LINK) for name, text in HOW_IT_SHOWS.items()),
 ]
 
 EXERCISE = decision(

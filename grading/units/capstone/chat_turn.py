@@ -4,7 +4,7 @@ from itertools import islice, takewhile
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from grading.units.capstone import drive
 
 LINK = "capstone-chat"
@@ -24,21 +24,22 @@ def cases(rng: np.random.Generator) -> list[Case]:
         {"role": "assistant", "content": said[0]},
     ]
 
-    def case(says, messages, written, limit=None, question=asked[1]):
-        ids = [END if sign == "|" else ord(sign) for sign in written]
+    def case(says, messages, written, limit=None, question=asked[1], name=""):
+        ids = list(written.encode().replace(b"|", bytes([END])))
         inputs = {"messages": messages, "prompt": question, "written": ids, "end_id": END}
-        return Case(says, inputs | ({} if limit is None else {"max_new_tokens": limit}))
+        return Case(says, inputs | ({} if limit is None else {"max_new_tokens": limit}), name=name)
 
     return [
-        case("a first question", [], f"{said[1]}|"),
+        case("a first question", [], f"{said[1]}|", name="ended"),
         case("a question behind a system message", [system], f"{said[1]}|"),
         case("a later question", before, f"{said[1]}|", question=asked[2]),
         case("an answer that the limit cuts", before, said[1], 4),
         case("an answer whose end mark would be one token behind the limit", [], "Yes|", 3),
         case("an answer whose end mark is the last token of the limit", [], "Yes|", 4),
-        case("a limit of one token", [], said[2], 1),
+        case("a limit of one token", [], said[2], 1, name="one"),
         case("an answer that never ends, and no limit given", [], said[3]),
         case("an empty answer", before, "|"),
+        case("an answer with characters of several tokens", [], "C'est déjà la 熊 🐻.|"),
         case("an answer with white space at both ends", [], f" \n{said[1]} and more\n |"),
         case("a question with white space at its end", [], f"{said[1]}|", question=asked[3] + " "),
         case("an answer with text behind its end mark", [], f"{said[4]}|not this|", 20),
@@ -95,6 +96,13 @@ MISCONCEPTIONS = (
         "The end mark is part of the answer. It ends before it.",
         LINK,
         {STOP: "answer.append(token_id)\n        if token_id == end_id:\n            break"},
+    ),
+    Misconception(
+        "end-mark-left-out",
+        "The end mark is left out, and the answer goes on behind it, until the limit cuts it. The "
+        "answer ends *there*.",
+        LINK,
+        {STOP: STOP.replace("break", "continue")},
     ),
     Misconception(
         "end-mark-ignored",
@@ -185,6 +193,20 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "decoded-token-by-token",
+        "Each token is decoded by itself, so a character of several tokens breaks. Collect the ids "
+        "and decode them together.",
+        LINK,
+        {RETURN: RETURN.replace("decode(answer)", '"".join(decode([i]) for i in answer)')},
+    ),
+    Misconception(
+        "question-stripped",
+        "White space at the ends of the question goes, too. Only the answer's is to go: the "
+        "question stays as the user wrote it.",
+        LINK,
+        {ASKED: ASKED.replace("prompt", "prompt.strip()")},
+    ),
+    Misconception(
         "white-space-kept",
         "White space at the ends of the answer is kept. It would stand in every later prompt.",
         LINK,
@@ -218,4 +240,20 @@ EXERCISE = Exercise(
     drive=drive.turn,
     misconceptions=MISCONCEPTIONS,
     alternatives=(with_itertools, with_next, with_iter_and_a_mark),
+    properties=(
+        Property(
+            "goes-on-behind-the-mark",
+            "What the model writes behind its end mark comes into the answer.",
+            LINK,
+            ("ended",),
+            lambda ended: "+" not in str(ended["after"]),
+        ),
+        Property(
+            "reads-beyond-the-limit",
+            "With a limit of one token, more than one is read: each costs a run of the model.",
+            LINK,
+            ("one",),
+            lambda one: one["read"] <= 1,
+        ),
+    ),
 )

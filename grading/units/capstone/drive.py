@@ -91,7 +91,7 @@ def turn(
     end_id: int,
     **max_new_tokens: int,
 ) -> dict[str, Any]:
-    """One turn with a model that writes `written`, and then "+" for ever.
+    """One turn with a model that writes `written`, and then "+" for ever; tokens are bytes.
 
     "after": the conversation; "rendered": what the template was given; "prompt": the text of the
     ids that the model was given; "read": how many of its tokens were read.
@@ -103,10 +103,10 @@ def turn(
         return "".join(f"[{m['role']}]{m['content']}" for m in all_messages) + "[assistant]"
 
     def encode(text: str) -> list[int]:
-        return [ord(character) for character in text]
+        return list(text.encode())
 
     def write(ids: Sequence[int]) -> Iterator[int]:
-        noted["prompt"] = "".join(map(chr, ids))
+        noted["prompt"] = bytes(ids).decode(errors="replace")
         for token_id in written:
             noted["read"] += 1
             yield token_id
@@ -116,7 +116,8 @@ def turn(
         raise RuntimeError("the turn does not end: 400 tokens were read")
 
     def decode(ids: Sequence[int]) -> str:
-        return "".join("<end>" if i == end_id else chr(i) for i in ids)
+        parts = [b"<end>" if i == end_id else bytes([i]) for i in ids]
+        return b"".join(parts).decode(errors="replace")
 
     more = max_new_tokens.values()
     after = answer(messages, prompt, render_chat, encode, write, decode, end_id, *more)

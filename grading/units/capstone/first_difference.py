@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 
 LINK = "capstone-compare"
 
@@ -32,23 +32,26 @@ def cases(rng: np.random.Generator) -> list[Case]:
     shaped = [*off()[:2], reference[2][:, :1].copy(), reference[3]]
     kept = [*reference[:2], np.repeat(reference[2][:, :1], 5, axis=1), reference[3]]
 
-    def case(says, states, wanted=None, tolerance=1e-2):
+    def case(says, states, wanted=None, tolerance=1e-2, name=""):
         right = reference if wanted is None else wanted
-        return Case(says, {"states": states, "reference": right, "tolerance": tolerance})
+        inputs = {"states": states, "reference": right, "tolerance": tolerance}
+        return Case(says, inputs, name=name)
 
     return [
-        case("equal states", off()),
-        case("a difference in state 2", off((2, 0.05))),
-        case("a difference in state 0", off((0, 0.05))),
-        case("a difference in the last state", off((3, 0.05))),
+        case("equal states", off(), name="equal"),
+        case("a difference in state 2", off((2, 0.05)), name="off in 2"),
+        case("a difference in state 0", off((0, 0.05)), name="off in 0"),
+        case("a difference in the last state", off((3, 0.05)), name="off in 3"),
         case("a difference at the first position", off((1, 0.05), at=(0, 0))),
         case("a difference at the last position", off((1, 0.05), at=(1, 4))),
         case("differences in states 1 and 3, the later one larger", off((1, 0.05), (3, 0.4))),
-        case("a small difference in every state", off(*((i, 0.006) for i in range(4)))),
+        case(
+            "a small difference in every state", off(*((i, 0.006) for i in range(4))), name="small"
+        ),
         case("a small difference in state 1, a larger one in 2", off((1, 0.006), (2, 0.2))),
         case("a larger tolerance", off((0, 0.05), (1, 0.3)), tolerance=0.1),
-        case("NaN in state 1", special(1, np.nan)),
-        case("infinity in state 3", special(3, np.inf)),
+        case("NaN in state 1", special(1, np.nan), name="NaN"),
+        case("infinity in state 3", special(3, np.inf), name="infinity"),
         case("a state twice as large", [*off()[:1], 2 * reference[1], *off()[2:]], tolerance=0.7),
         case("a vector turned round", [*off()[:1], -reference[1], *off()[2:]]),
         case("a state of zeros", [*off()[:1], 0 * reference[1], *off()[2:]]),
@@ -56,6 +59,11 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("a state with one feature more", [*off()[:3], _tensor(rng, features=8)]),
         case("a difference of just the tolerance", just, exact, 0.5),
         case("equal states and tolerance 0", off(), tolerance=0.0),
+        case("a reference vector of 0, and the same in the state", *_zero(reference, 0.0)),
+        case("a reference vector of 0, and another in the state", *_zero(reference, 1e-4)),
+        case(
+            "vectors shorter than 0.1, one off by a twentieth", *_short(off((1, 0.05)), reference)
+        ),
         case("a difference and tolerance 0", off((1, 1e-3)), tolerance=0.0),
         case("a giant first position, and a small one that is off", *_giant(rng, False)),
         case("a giant feature, and a small one that is off", *_giant(rng, True)),
@@ -67,6 +75,20 @@ def cases(rng: np.random.Generator) -> list[Case]:
 
 def _tensor(rng, features: int = 7, scale: float = 1.0) -> np.ndarray:
     return (scale * rng.uniform(-1, 1, size=(2, 5, features))).astype(np.float32)
+
+
+def _zero(reference, value: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """All equal, but for `value` in the state where a vector of the reference is 0."""
+    wanted = [state.copy() for state in reference]
+    wanted[2][1, 3] = 0
+    states = [state.copy() for state in wanted]
+    states[2][1, 3, 4] = value
+    return states, wanted
+
+
+def _short(states, reference) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The same shares of vectors that are much shorter than 1."""
+    return [[(x / 2000).astype(np.float32) for x in some] for some in (states, reference)]
 
 
 def _giant(rng, everywhere: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -167,6 +189,13 @@ MISCONCEPTIONS = (
         {TEST: "if not (difference / size).mean() <= tolerance:"},
     ),
     Misconception(
+        "ratio-of-the-means",
+        "The mean of the differences is compared with the mean of the lengths, so that the other "
+        "positions hide one that is off. Measure each position by its own vector.",
+        LINK,
+        {TEST: "if not difference.mean() <= tolerance * size.mean():"},
+    ),
+    Misconception(
         "any-position-will-do",
         "It is enough here that some position agrees. Every one has to.",
         LINK,
@@ -263,6 +292,29 @@ MISCONCEPTIONS = (
         {DIFFERENCE: "difference = (state - wanted).square().sum(dim=-1)"},
     ),
     Misconception(
+        "tolerance-not-squared",
+        "Squares of both lengths are compared, and the tolerance is not squared: with 0.01, a "
+        "tenth of the length passes.",
+        LINK,
+        {
+            DIFFERENCE: "difference = (state - wanted).square().sum(dim=-1)",
+            SIZE: "size = wanted.square().sum(dim=-1)",
+        },
+    ),
+    Misconception(
+        "divided-by-zero",
+        "Where a vector of the reference is 0 and yours as well, 0 / 0 is NaN, and they count as "
+        "different. Multiply the tolerance by the length, then nothing is divided.",
+        LINK,
+        {TEST: "if not (difference / size <= tolerance).all():"},
+    ),
+    Misconception(
+        "lengths-below-one",
+        "A length below 1 is taken for 1, so a short vector may be off by more than its share.",
+        LINK,
+        {SIZE: "size = wanted.norm(dim=-1).clamp(min=1)"},
+    ),
+    Misconception(
         "minus-one-for-none",
         "Where all states agree it returns -1, which is a place in Python: the last. Wanted is "
         "None.",
@@ -282,4 +334,35 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(position_by_position, by_squares, with_numpy),
+    properties=(
+        Property(
+            "equal-states-differ",
+            "States that are the same in every number count as different.",
+            LINK,
+            ("equal",),
+            lambda found: found is None,
+        ),
+        Property(
+            "small-differences-count",
+            "Differences of 0.6 times the tolerance, one in each state, count as too large.",
+            LINK,
+            ("equal", "small"),
+            lambda equal, small: equal is not None or small is None,
+        ),
+        Property(
+            "not-finite-agrees",
+            "A state that holds NaN or infinity counts as equal.",
+            LINK,
+            ("NaN", "infinity"),
+            lambda *found: None not in found,
+        ),
+        Property(
+            "one-position-passes",
+            "Where one position of one state is off by 5 times the tolerance, all states count as "
+            "equal.",
+            LINK,
+            ("off in 0", "off in 2", "off in 3"),
+            lambda *found: None not in found,
+        ),
+    ),
 )

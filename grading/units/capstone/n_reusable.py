@@ -23,8 +23,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("a text that goes on by two tokens", text, [*text, f, g], "longer"),
         case("a text that goes on by one token", text, [*text, f]),
         case("another last token", text, [a, b, c, d, g]),
-        case("another token in the middle, and the same after it", text, [a, b, g, d, e]),
-        case("another first token, and the same after it", text, [g, b, c, d, e]),
+        case("another token in the middle, and the same after it", text, [a, b, g, d, e], "middle"),
+        case("another first token, and the same after it", text, [g, b, c, d, e], "first"),
         case("nothing in common", text, [f, g]),
         case("the same text again", text, text, "same"),
         case("a beginning of what is cached", text, text[:3]),
@@ -64,6 +64,7 @@ def from_the_longest(cached_ids, token_ids):
 # --- wrong in known ways -----------------------------------------------------------------------
 
 LAST = "return min(n_same, len(token_ids) - 1)"
+PAIRS = "zip(cached_ids, token_ids, strict=False)"
 LOOP = "if cached != wanted:\n            break"
 
 MISCONCEPTIONS = (
@@ -101,6 +102,30 @@ MISCONCEPTIONS = (
         "from a stream that has seen another text.",
         LINK,
         {LOOP: "if cached != wanted:\n            continue"},
+    ),
+    Misconception(
+        "equal-places-before-the-last",
+        "Equal tokens behind the first difference are counted, too, but for the text's last. Their "
+        "keys and values come from a stream that has seen another text.",
+        LINK,
+        {
+            LOOP: "if cached != wanted:\n            continue",
+            PAIRS: "zip(cached_ids, token_ids[:-1], strict=False)",
+        },
+    ),
+    Misconception(
+        "none-without-a-difference",
+        "Where no token differs as far as both go, nothing stays. That is the usual turn of a "
+        "chat: all that was compared may stay.",
+        LINK,
+        {LAST: "return n_same if n_same < min(len(cached_ids), len(token_ids) - 1) else 0"},
+    ),
+    Misconception(
+        "last-of-the-cache-held-back",
+        "The last token of the *cache* is held back. It is the last token of the *text* that has "
+        "to be run.",
+        LINK,
+        {LAST: "return max(min(n_same, len(cached_ids) - 1), 0)"},
     ),
     Misconception(
         "equal-tokens-counted",
@@ -167,6 +192,20 @@ EXERCISE = Exercise(
             LINK,
             ("same",),
             lambda same: same < 5,
+        ),
+        Property(
+            "kept-behind-a-difference",
+            "Positions stay though their token, or one before it, is another one in the text.",
+            LINK,
+            ("middle", "first"),
+            lambda middle, first: middle <= 2 and first <= 0,
+        ),
+        Property(
+            "less-than-the-beginning",
+            "The text goes on behind all that is cached, and yet not all of it stays.",
+            LINK,
+            ("longer",),
+            lambda longer: longer >= 5,
         ),
     ),
 )

@@ -60,6 +60,7 @@ def _wrong(sizes, plan) -> dict[str, float]:
     full = count_parameters(**{**sizes, "n_kv_heads": sizes["n_heads"]})["total"]
     two = counts["total"] - sizes["n_layers"] * sizes["d_model"] * sizes["d_ff"]
     untied = counts["total"] + counts["embedding"]
+    single = count_parameters(**{**sizes, "n_layers": 1})["total"]
     right = _days(sizes, plan)
     return {
         "forward-alone": _days(sizes, plan, per_token=2.0),
@@ -71,6 +72,9 @@ def _wrong(sizes, plan) -> dict[str, float]:
         "two-matrices": _days(sizes, plan, two),
         "full-speed": _days(sizes, plan, utilisation=1.0),
         "one-machine": _days(sizes, plan, machines=1),
+        "machines-multiplied": right * plan["machines"] ** 2,
+        "one-layer-counted": _days(sizes, plan, single),
+        "sixty-forgotten": right * 60,
         "hours": right * 24,
         "seconds": right * DAY,
         "utilisation-multiplied": right * plan["utilisation"] ** 2,
@@ -126,6 +130,21 @@ MISCONCEPTIONS = [
     Misconception(
         "one-machine",
         "One machine does all of it here. They share the work.",
+        LINK,
+    ),
+    Misconception(
+        "machines-multiplied",
+        "The more machines, the longer it takes here. They share the work: divide by them.",
+        LINK,
+    ),
+    Misconception(
+        "one-layer-counted",
+        "Only one layer is counted. There are n_layers of them.",
+        LINK,
+    ),
+    Misconception(
+        "sixty-forgotten",
+        "This is 60 times too long. A day has 24 hours of 60 minutes of 60 seconds each.",
         LINK,
     ),
     Misconception("hours", "These are hours. Wanted are days.", LINK),

@@ -38,7 +38,8 @@ def _refused(two, twelve) -> list[Case]:
         return _case(says, tensors, REFUSED)
 
     return [
-        case("a file with a tensor of another kind", {**two, "blk.0.attn_k.bias": np.ones(3)}),
+        case("a file with a blk.0.attn_k.bias", {**two, "blk.0.attn_k.bias": np.ones(3)}),
+        case("a file with a word that `names` lacks", {**two, "blk.1.router.weight": np.ones(3)}),
         case("a file with an output layer of its own", {**two, "output.weight": np.ones((5, 3))}),
         case("a file without its embedding", without(two, "token_embd")),
         case("a file without its final norm", without(two, "output_norm")),
@@ -202,6 +203,43 @@ MISCONCEPTIONS = (
         "was trained: a ValueError should say so.",
         LINK,
         {UNKNOWN: "continue"},
+    ),
+    Misconception(
+        "last-word-not-read",
+        "The last word of a name is not read: blk.0.attn_k.bias is taken for the weight of attn_k "
+        "and comes in its place. A ValueError should say so.",
+        LINK,
+        {'case ["blk", layer, word, "weight"]': 'case ["blk", layer, word, _]'},
+    ),
+    Misconception(
+        "tensors-beside-the-layers-left-out",
+        "A tensor that belongs to no layer, such as output.weight, is left out in silence. A model "
+        "with an output layer of its own is another one: a ValueError should say so.",
+        LINK,
+        {UNKNOWN: f'if name.startswith("blk."):\n                    {UNKNOWN}'},
+    ),
+    Misconception(
+        "tensors-of-a-layer-left-out",
+        "A tensor of a layer that has no place there, such as blk.0.attn_k.bias, is left out in "
+        "silence. The layer then lacks a part of what was trained: a ValueError should say so.",
+        LINK,
+        {UNKNOWN: f'if not name.startswith("blk."):\n                    {UNKNOWN}'},
+    ),
+    Misconception(
+        "words-that-names-lacks-left-out",
+        "A word that `names` lacks is left out in silence. The layer then lacks a part of what was "
+        "trained: a ValueError should say so.",
+        LINK,
+        {UNKNOWN: f'if "blk" not in name or "bias" in name:\n                    {UNKNOWN}'},
+    ),
+    Misconception(
+        "highest-layer-not-looked-at",
+        "The highest layer is not asked whether it has all its weights: `range(n)` ends before n.",
+        LINK,
+        {
+            LAYERS: "range(max(blocks, default=-1))",
+            LIST: "[blocks[layer] for layer in sorted(blocks)]",
+        },
     ),
     Misconception(
         "missing-weights-unnoticed",

@@ -107,6 +107,17 @@ def character_by_character(token_ids, decode):
 
 # --- wrong in known ways -----------------------------------------------------------------------
 
+
+def held_back_counted(token_ids, decode):
+    ids, out = [], 0
+    for token_id in token_ids:
+        ids.append(token_id)
+        text = decode(ids)
+        yield text.rstrip("\ufffd")[out:]
+        out = len(text)
+    yield decode(ids)[out:]
+
+
 TEXT = 'text = decode(ids).rstrip("\\ufffd")'
 SHOW = "yield text[shown:]"
 REST = "    if rest := decode(ids)[shown:]:\n        yield rest"
@@ -158,6 +169,20 @@ MISCONCEPTIONS = (
         "half is safe.",
         LINK,
         {TEXT: 'text = decode(ids)\n        text = "" if text.endswith("\\ufffd") else text'},
+    ),
+    Misconception(
+        "held-back-for-good",
+        "A U+FFFD anywhere in the text holds everything back. Only those at the end can still "
+        "become a character: bytes that stay broken would silence the rest of the answer.",
+        LINK,
+        {TEXT: 'text = decode(ids)\n        text = "" if "\\ufffd" in text else text'},
+    ),
+    Misconception(
+        "held-back-counted-as-shown",
+        "What is held back counts as shown, so it never comes out. Count what was yielded, not how "
+        "long the text is.",
+        LINK,
+        answer=held_back_counted,
     ),
     Misconception(
         "replacement-characters-removed",
@@ -212,6 +237,13 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(by_pending_tokens, by_prefixes, character_by_character),
     properties=(
+        Property(
+            "whole-character-never-comes",
+            "A character of two tokens does not come out when its second token is there.",
+            LINK,
+            ("two",),
+            lambda two: any(ord(sign) > 127 for sign in two["after each token"][2]),
+        ),
         Property(
             "words-wait",
             "Plain words do not come out each before the next token is read.",

@@ -697,7 +697,7 @@ def days_of_training():{COUNTS}
     n = vocab * d + n_layers * (layer + attention - 4 * kv_heads * head_dim * d) + d
     return 6 * n * per * n / (machines * rate * share) / 86400
 """,
-        "gives q and o twice, and k and v none",
+        "gives k and v as many rows as q: the total of attention without shared KV heads",
     ),
     (
         "plan",
