@@ -24,7 +24,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
 
     def case(says, blocks, pieces, heads=(3, 1), theta=20.0, eps=1e-5, n_caches=None, name=""):
         inputs = {"blocks": blocks, "pieces": pieces}
-        inputs["n_caches"] = len(blocks) if n_caches is None else n_caches
+        inputs["caches"] = ["empty"] * (len(blocks) if n_caches is None else n_caches)
         inputs |= {"n_heads": heads[0], "n_kv_heads": heads[1]}
         return Case(says, inputs | {"rope_theta": theta, "norm_eps": eps}, name=name)
 
@@ -219,6 +219,15 @@ MISCONCEPTIONS = (
         "`rope_theta` is not handed on: 10,000 stands in its place. SmolLM2 has 100,000.",
         "capstone-layers",
         {ATTEND: ATTEND.replace("rope_theta=rope_theta", "rope_theta=10_000.0")},
+    ),
+    Misconception(
+        "theta-and-eps-swapped",
+        "`rope_theta` and `norm_eps` have changed places. Handed on by name, they cannot.",
+        LINK,
+        {
+            ATTEND: ATTEND.replace("rope_theta=rope_theta", "rope_theta=norm_eps"),
+            "norm_eps=norm_eps": "norm_eps=rope_theta",
+        },
     ),
     Misconception(
         "eps-not-handed-on",

@@ -151,6 +151,13 @@ MISCONCEPTIONS = (
         {RENDER: "render_chat(asked[-1:])"},
     ),
     Misconception(
+        "empty-answer-rendered",
+        "`render_chat` gets an empty answer as its last message, and closes it. It begins the "
+        "answer by itself: its last message is the question.",
+        LINK,
+        {RENDER: 'render_chat([*asked, {"role": "assistant", "content": ""}])'},
+    ),
+    Misconception(
         "question-not-asked",
         "The model gets the messages before the question, and not the question.",
         LINK,

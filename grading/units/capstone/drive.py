@@ -40,25 +40,27 @@ def layers(
     answer: Callable,
     blocks: Sequence[Mapping[str, Tensor]],
     pieces: Sequence[Tensor],
-    n_caches: int,
+    caches: Sequence[str],
     **settings: Any,
 ) -> dict[str, Any]:
     """Make the functions, then send each piece through all of them.
 
-    "untouched": whether the caches were empty until a function was called; "outputs": of each
-    piece, after every layer; "lengths": of the caches in the end.
+    "untouched": whether the caches were empty until a function was called; "functions": how many
+    there are; "outputs": of each piece, after every layer; "lengths": of the caches in the end.
     """
-    caches = [Memory() for _ in range(n_caches)]
-    functions = answer(blocks, caches, attend, *settings.values())
-    untouched, outputs = all(cache.length == 0 for cache in caches), []
+    memories = [Memory() for _ in caches]
+    functions = answer(blocks, memories, attend, *settings.values())
+    n_functions = len(functions)  # an error for a generator, which runs out behind the first piece
+    untouched, outputs = all(memory.length == 0 for memory in memories), []
     for x in pieces:
         after = []
         for function in functions:
             x = function(x)
             after.append(x.clone())
         outputs.append(after)
-    lengths = [cache.length for cache in caches]
-    return {"untouched": untouched, "outputs": outputs, "lengths": lengths}
+    lengths = [memory.length for memory in memories]
+    found = {"untouched": untouched, "functions": n_functions}
+    return {**found, "outputs": outputs, "lengths": lengths}
 
 
 def stream(answer: Callable, tokens: Sequence[bytes], ids: Sequence[int]) -> dict[str, Any]:

@@ -194,6 +194,13 @@ EXERCISE = Exercise(
             lambda same: same < 5,
         ),
         Property(
+            "more-than-the-last-run-again",
+            "For a text that is cached as a whole, more than its last token is run again.",
+            LINK,
+            ("same",),
+            lambda same: same >= 4,
+        ),
+        Property(
             "kept-behind-a-difference",
             "Positions stay though their token, or one before it, is another one in the text.",
             LINK,

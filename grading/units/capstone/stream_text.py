@@ -38,6 +38,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("half a character with text in front", [words[0], b"x" + three[:2]]),
         case("half a character, then a word", [words[0], three[:2], words[1], words[2]]),
         case("bytes that are no character", [words[0], b"\xff", b"\xfe", words[1]]),
+        case("a byte that is no character, then words", [b"\xff", words[0], words[1]]),
         case("bytes that are no character, and the end", [words[0], b"\xff", b"\xfe"]),
         case("a real U+FFFD", [words[0], "\ufffd".encode(), words[1], words[2]]),
         case("white space at the ends", [b" ", words[0], b"\n", b" "]),
@@ -214,6 +215,13 @@ MISCONCEPTIONS = (
             TEXT: 'text = decode(ids[:-1]).rstrip("\\ufffd")',
             REST: '    if rest := decode(ids).rstrip("\\ufffd")[shown:]:\n        yield rest',
         },
+    ),
+    Misconception(
+        "taken-off-at-both-ends",
+        "U+FFFD is taken off the beginning of the text as well. Only what stands at its end can "
+        "still become a character.",
+        LINK,
+        {TEXT: TEXT.replace("rstrip", "strip")},
     ),
     Misconception(
         "tokens-counted-for-characters",

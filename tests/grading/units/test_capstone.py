@@ -59,12 +59,12 @@ def test_each_fault_shows_as_its_verdict_says_and_no_other_does(passage):
     assert like_the_sound("two") - {"positions-restart"} == {"layers-in-text-order"}
 
 
-def test_faults_of_a_hunt_are_of_different_groups():
+def test_faults_of_a_hunt_are_of_different_groups_and_every_wrong_answer_shows_something():
     assert sorted(name for group in GROUPS for name in group) == sorted(FAULTS)
     for seed in range(50):
         question = BY_ID["capstone/bug_hunt"].question(seed)
         wrong = [*question.wrong.values(), *(a for also in question.also.values() for a in also)]
-        assert len({*wrong, question.right}) == len(wrong) + 1 == 34
+        assert len({*wrong, question.right}) == len(wrong) + 1 == 12**3
         assert len(question.shown["models"]) == 12
 
 
@@ -83,3 +83,10 @@ def test_no_two_answers_of_a_plan_are_near():
         assert all(
             b > 1.02 * a for a, b in pairwise(sorted([question.right, *question.wrong.values()]))
         )
+
+
+def test_the_right_letters_in_another_order_are_told_so():
+    exercise = BY_ID["capstone/bug_hunt"]
+    answer = exercise.question(3).right[::-1]
+    verdict = judge(exercise, 3, run(trial(exercise, 3).request, lambda: answer))
+    assert verdict.misconceptions == ("other-order",)
