@@ -514,7 +514,7 @@ def best_split(
 
 # %% [markdown]
 # Predict before you run it. The same experiments, three sets of coefficients: as the paper prints
-# them, with one digit more, and refitted by others in 2024. For Chinchilla itself, the three losses
+# them, with two digits more, and refitted in 2024. For Chinchilla itself, the three losses
 # differ by less than 3%. What do they advise for Chinchilla's own budget, 5.76e23 operations?
 
 # %% tags=["demo"]
