@@ -75,27 +75,62 @@ def _figure(index: Path) -> str:
     return figure.read_text(encoding="utf-8")
 
 
-def test_results_are_kept_only_while_the_code_is_the_same(tmp_path):
-    (tmp_path / "reference_impl").mkdir()
-    code = tmp_path / "reference_impl" / "norms.py"
-    code.write_text("eps = 1e-5\n", encoding="utf-8")
-    before = execution.fingerprint(tmp_path)
-    assert execution.fingerprint(tmp_path) == before
-    code.write_text("eps = 1e-6\n", encoding="utf-8")
-    after = execution.fingerprint(tmp_path)
-    assert after != before
+PAGE = """# A page
 
-    (tmp_path / "grading").mkdir()
-    (tmp_path / "grading" / "judge.py").write_text("", encoding="utf-8")
-    assert execution.fingerprint(tmp_path) == after  # no page uses it
-    (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "page.md").write_text("from grading import check", encoding="utf-8")
-    assert execution.fingerprint(tmp_path) != after
+```{code-cell} ipython3
+:tags: [hide-input]
+import json
+from reference_impl.norms import (
+    rms_norm,
+)
+record = json.load("_data/runs.json")
+```
+"""
 
-    before = execution.fingerprint(tmp_path)
-    (tmp_path / "book" / "_data").mkdir()
-    (tmp_path / "book" / "_data" / "runs.json").write_text("{}", encoding="utf-8")
-    assert execution.fingerprint(tmp_path) != before
+
+def test_results_are_kept_only_while_what_the_page_uses_is_the_same(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return execution.state(tmp_path, PAGE)
+
+    write("reference_impl/__init__.py", "")
+    write("reference_impl/norms.py", "from reference_impl import sizes\n")
+    write("reference_impl/sizes.py", "eps = 1e-5\n")
+    before = write("book/_data/runs.json", "{}")
+    assert write("reference_impl/other.py", "") == before
+    assert write("grading/judge.py", "") == before
+    assert write("book/_data/others.json", "{}") == before
+    states = {
+        before,
+        write("reference_impl/norms.py", "import reference_impl.sizes\n"),
+        write("reference_impl/sizes.py", "eps = 1e-6\n"),
+        write("book/_data/runs.json", "[]"),
+        write("requirements.lock", "torch\n"),
+    }
+    assert len(states) == 5
+
+    page = PAGE.replace("import json", "from grading import check\nimport json")
+    write("grading/__init__.py", "")
+    before = execution.state(tmp_path, page)
+    write("grading/judge.py", "bar = 1\n")  # found by no import of the page
+    assert execution.state(tmp_path, page) != before
+
+
+def test_a_page_runs_again_when_what_it_uses_has_changed(small_book):
+    package = small_book / "reference_impl"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    cell = "import sys; sys.path.insert(0, '..')\nfrom reference_impl.size import SIZE\nprint(SIZE)"
+    write(small_book, f"{HEADER}\n# Sizes\n{CELL % cell}")
+
+    def shown(size):
+        (package / "size.py").write_text(f"SIZE = 'is {size}'\n", encoding="utf-8")
+        page = build(small_book).parent / "book" / "page.html"
+        return re.search(r"is \d", page.read_text(encoding="utf-8"))[0]
+
+    assert [shown(3), shown(4)] == ["is 3", "is 4"]
 
 
 @pytest.mark.parametrize("module", [alternative_text, slimming])
