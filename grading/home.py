@@ -32,7 +32,7 @@ class HomeVerdict:
         return shown.as_text(self.verdict, self.progress)
 
 
-class Told(CourseError):
+class CallError(CourseError):
     """A mistake in a call of the course's: shown as one line instead of a traceback."""
 
     def _render_traceback_(self) -> list[str]:
@@ -44,9 +44,9 @@ def check_at_home(exercise_id: str, answer: Any) -> HomeVerdict:
     try:
         exercise = load_exercise(exercise_id)
     except CourseError as error:
-        raise Told(str(error)) from None
+        raise CallError(str(error)) from None
     if answer is not None and not callable(answer):
-        raise Told(f"check needs the function itself, `{exercise.callable}`, not its result.")
+        raise CallError(f"check needs the function itself, `{exercise.callable}`, not its result.")
     seed = own_seed() if exercise.is_decision else secrets.randbelow(2**31)
     evidence = kernel.run(trial(exercise, seed).request, answer)
     verdict = judge(exercise, seed, evidence, _shown)
@@ -54,7 +54,7 @@ def check_at_home(exercise_id: str, answer: Any) -> HomeVerdict:
         _shown[exercise_id] = verdict.misconceptions
     progress = noting.noted(exercise_id, verdict, answer)
     if noting.is_validating() and verdict.score < verdict.max_score:
-        raise Told(shown.as_text(verdict))
+        raise CallError(shown.as_text(verdict))
     return HomeVerdict(verdict, progress)
 
 
@@ -65,7 +65,7 @@ def given_at_home(piece: str) -> Any:
     try:
         return reference_piece(piece)
     except (CourseError, ImportError, AttributeError) as error:
-        raise Told(str(error)) from None
+        raise CallError(str(error)) from None
 
 
 @lru_cache
@@ -74,9 +74,9 @@ def question_at_home(exercise_id: str) -> dict[str, Any]:
     try:
         exercise = load_exercise(exercise_id)
     except CourseError as error:
-        raise Told(str(error)) from None
+        raise CallError(str(error)) from None
     if not isinstance(exercise, Decision):
-        raise Told(f"{exercise_id} is no decision: nothing is drawn for it.")
+        raise CallError(f"{exercise_id} is no decision: nothing is drawn for it.")
     return dict(exercise.question(own_seed()).shown)
 
 

@@ -42,17 +42,17 @@ class Found:
 
     student: str
     unit: str
-    data: "bytes | Kept | None"
+    data: "bytes | StoredContent | None"
     reason: str = ""
     remarks: tuple[str, ...] = ()
     submitted_at: datetime | None = None
 
     def content(self) -> bytes | None:
         """The bytes of the notebook, wherever they are kept."""
-        return self.data.read() if isinstance(self.data, Kept) else self.data
+        return self.data.read() if isinstance(self.data, StoredContent) else self.data
 
 
-class Shelf:
+class ContentFile:
     """A file without a name for the bytes of a whole class, which would fill the memory."""
 
     def __init__(self) -> None:
@@ -65,21 +65,21 @@ class Shelf:
             return item
         start = self.file.seek(0, os.SEEK_END)
         self.file.write(item.data)
-        return replace(item, data=Kept(self, start, len(item.data)))
+        return replace(item, data=StoredContent(self, start, len(item.data)))
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Where bytes are on a shelf."""
+class StoredContent:
+    """Where a notebook's bytes lie in that file."""
 
-    shelf: Shelf
+    storage: ContentFile
     start: int
     size: int
 
     def read(self) -> bytes:
         """The bytes."""
-        self.shelf.file.seek(self.start)
-        return self.shelf.file.read(self.size)
+        self.storage.file.seek(self.start)
+        return self.storage.file.read(self.size)
 
 
 def note_time(folder: Path, submitted_at: datetime) -> None:
@@ -99,9 +99,9 @@ def find(submitted: Path, units: list[str]) -> list[Found]:
             f"{submitted} looks like the folder of one student: is it {submitted.resolve().parent} "
             f"that you mean? Notebooks lie in STUDENT/UNIT/UNIT.ipynb below it."
         )
-    shelf = Shelf()
+    storage = ContentFile()
     each = (item for folder in students(submitted) for item in of_student(folder, units))
-    found = [shelf.keep(item) for item in each]
+    found = [storage.keep(item) for item in each]
     if not found:
         names = ", ".join(units)
         raise CourseError(f"{submitted} has no submission of {names} (STUDENT/UNIT/UNIT.ipynb).")
@@ -140,12 +140,12 @@ def of_student(folder: Path, units: Iterable[str]) -> list[Found]:
             raise Refused(f"The name {student!r} would break paths: rename the folder.")
         if folder.is_symlink():
             raise Refused(f"The student's folder {student} is a link: put the folder itself there.")
-        pile = Pile(folder, _files(folder))
+        theirs = StudentFiles(folder, _files(folder))
     except Refused as error:
         return [Found(student, unit, None, str(error)) for unit in units]
-    found = [item for unit in units if (item := _of_unit(pile, unit))]
-    if not found and pile.files:
-        return [Found(student, unit, None, _nothing(pile, unit)) for unit in units]
+    found = [item for unit in units if (item := _of_unit(theirs, unit))]
+    if not found and theirs.files:
+        return [Found(student, unit, None, _nothing(theirs, unit)) for unit in units]
     return found
 
 
@@ -163,7 +163,7 @@ def _printable(name: str) -> str:
 
 
 @dataclass
-class Pile:
+class StudentFiles:
     """All files of one student, and which unit each says it is of; read only where asked."""
 
     folder: Path
@@ -233,30 +233,30 @@ def _named(name: str) -> str | None:
         return None
 
 
-def _of_unit(pile: Pile, unit: str) -> Found | None:
-    student = pile.folder.name
-    candidates = pile.of(unit)
+def _of_unit(theirs: StudentFiles, unit: str) -> Found | None:
+    student = theirs.folder.name
+    candidates = theirs.of(unit)
     if len(candidates) == 1:
-        return _take(pile, unit, candidates[0])
+        return _take(theirs, unit, candidates[0])
     if candidates:
-        return Found(student, unit, None, _several(unit, map(pile.shown, candidates)))
-    if (pile.folder / unit).is_dir():
-        return Found(student, unit, None, _nothing(pile, unit))
+        return Found(student, unit, None, _several(unit, map(theirs.shown, candidates)))
+    if (theirs.folder / unit).is_dir():
+        return Found(student, unit, None, _nothing(theirs, unit))
     return None
 
 
-def _take(pile: Pile, unit: str, path: Path) -> Found:
+def _take(theirs: StudentFiles, unit: str, path: Path) -> Found:
     """Read the one candidate; what it is called and what it was packed in is remarked."""
-    student, remarks, at = pile.folder.name, [], None
+    student, remarks, at = theirs.folder.name, [], None
     try:
         data, at = read(path)
-        if path != pile.folder / unit / f"{unit}.ipynb":
-            remarks.append(f"Taken from {pile.shown(path)}: there is no {unit}/{unit}.ipynb.")
+        if path != theirs.folder / unit / f"{unit}.ipynb":
+            remarks.append(f"Taken from {theirs.shown(path)}: there is no {unit}/{unit}.ipynb.")
         if data.startswith(b"PK\x03\x04"):
             data, member = unpack(data, unit)
-            remarks.append(f"{pile.shown(path)} is a zip file; {member} was taken from it.")
+            remarks.append(f"{theirs.shown(path)} is a zip file; {member} was taken from it.")
     except Refused as error:
-        return Found(student, unit, None, f"{pile.shown(path)}: {error}", (), at)
+        return Found(student, unit, None, f"{theirs.shown(path)}: {error}", (), at)
     return Found(student, unit, data, "", tuple(remarks), at)
 
 
@@ -264,8 +264,8 @@ def _several(unit: str, names: Iterable[str]) -> str:
     return f"More than one file may be {unit}.ipynb: {_some(names)}. Hand in one, by that name."
 
 
-def _nothing(pile: Pile, unit: str) -> str:
-    found = _some(map(pile.shown, pile.files)) if pile.files else "an empty folder"
+def _nothing(theirs: StudentFiles, unit: str) -> str:
+    found = _some(map(theirs.shown, theirs.files)) if theirs.files else "an empty folder"
     return f"No notebook of {unit} was handed in. Found: {found}."
 
 

@@ -12,7 +12,7 @@ import nbformat
 
 from grading.classrun.collect import Found
 from grading.classrun.gradebook import check_points
-from grading.classrun.run import ClassRun, Desk, Outcome, Watcher, in_order
+from grading.classrun.run import ClassRun, Outcome, ResultWriter, Watcher, in_order
 from grading.classrun.signals import uninterrupted
 from grading.classrun.store import Ledger, Result, Store, digest
 from grading.course.unit import load_unit
@@ -133,10 +133,10 @@ def regrade(
 def _write(run: ClassRun, store: Store, outcomes: list[Outcome]) -> None:
     with run.writer() as writer:
         writer.register(run.loaded)
-        desk = Desk(run, store, writer)
+        results = ResultWriter(run, store, writer)
         for outcome in outcomes:
             with uninterrupted():
-                desk.save(outcome)
+                results.save(outcome)
 
 
 def _grade(run: ClassRun, store: Store, todo: list[Plan], watcher: Watcher):

@@ -185,11 +185,11 @@ def grade_class(run: ClassRun, watcher: Watcher) -> list[Graded]:
     try:
         with run.store() as store, run.writer() as writer:
             writer.register(run.loaded)
-            desk = Desk(run, store, writer)
+            results = ResultWriter(run, store, writer)
             with closing(_outcomes(run, store)) as outcomes:
                 for outcome in outcomes:
                     with uninterrupted():
-                        desk.save(outcome)
+                        results.save(outcome)
                         # On disk by now: kept here, a large class would fill the memory.
                         graded.append(replace(outcome.graded, notebook=b""))
                     watcher.add(outcome.graded, outcome.reused)
@@ -235,7 +235,7 @@ def _failed(run: ClassRun, item: Found, error: BaseException) -> Graded:
     return Graded(item.student, unit.slug, tuple(said), text, problems, 0.0, failed=True)
 
 
-class Desk:
+class ResultWriter:
     """Where results become entries: into the store, then the gradebook, then the ledger."""
 
     def __init__(self, run: ClassRun, store: Store, writer: GradebookWriter) -> None:

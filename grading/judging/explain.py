@@ -58,7 +58,7 @@ class Explanation:
 STRONG = ("known", "place", "function", "factor", "offset", "sharpness", "other inputs", "mutated")
 
 
-Told = tuple[str, str]  # a kind and a sentence
+Finding = tuple[str, str]  # a kind and a sentence
 
 
 def explain(
@@ -118,7 +118,7 @@ def changed_inputs(got: Evidence) -> list[str]:
 # --- finders --------------------------------------------------------------------------------------
 
 
-def _changed_input(view: View) -> Told | None:
+def _changed_input(view: View) -> Finding | None:
     """Right values, and an input that is no longer what it was."""
     if {view.differences[i].kind for i in view.wrong_cases} != {"mutated"}:
         return None
@@ -130,7 +130,7 @@ def _changed_input(view: View) -> Told | None:
     )
 
 
-def _errors_mostly(view: View) -> Told | None:
+def _errors_mostly(view: View) -> Finding | None:
     """An error on most of the wrong cases, and on which."""
     if 2 * len(view.errors) <= len(view.wrong_cases):
         return None
@@ -146,7 +146,7 @@ def _errors_mostly(view: View) -> Told | None:
 def _found(kind: str, family: Callable, sentence: Callable, enough: int = 5, weak: bool = False):
     """A finder that tells the first key of a family that holds."""
 
-    def finder(view: View) -> Told | None:
+    def finder(view: View) -> Finding | None:
         for key, condition in agreed(view, family, enough):
             if (key in WEAK) == weak:
                 text = sentence(key)
@@ -160,7 +160,7 @@ def _found(kind: str, family: Callable, sentence: Callable, enough: int = 5, wea
 WEAK = {("right only", "where 0 is expected"), ("elsewhere",)}
 
 
-def _factor(view: View) -> Told | None:
+def _factor(view: View) -> Finding | None:
     """A factor, an offset, a sharpness: one number, or one made of the case's sizes."""
     for measure, text in (
         (arithmetic.factor, "your numbers are the right ones times {}."),
@@ -185,24 +185,24 @@ def _factor(view: View) -> Told | None:
     return None
 
 
-def _known(view: View) -> Told | None:
+def _known(view: View) -> Finding | None:
     """An input or an intermediate result of the course's own answer came back."""
     return _found("known", intermediates.Known(view).whole, sentences.known)(view)
 
 
-def _where_wrong(view: View) -> Told | None:
+def _where_wrong(view: View) -> Finding | None:
     """What stands where the values are wrong; it speaks of nothing else."""
     for key, _ in agreed(view, intermediates.Known(view).where_wrong):
         return "where wrong", sentences.known(key)
     return None
 
 
-def _lines(view: View) -> Told | None:
+def _lines(view: View) -> Finding | None:
     """Each line is one of an input."""
     return _found("lines", intermediates.Known(view).lines, sentences.known)(view)
 
 
-def _sums(view: View) -> Told | None:
+def _sums(view: View) -> Finding | None:
     """Sums that should be 1 and are not, and those that are 1 instead."""
     keys = [key for key, _ in agreed(view, arithmetic.sums)]
     lost = [axis for name, axis in keys if name == "not one"]
@@ -219,7 +219,7 @@ def _sums(view: View) -> Told | None:
     return "sums", f"Along {lost[0]} some of your numbers do not sum to 1, and the right ones do."
 
 
-def _proportions(view: View) -> Told | None:
+def _proportions(view: View) -> Finding | None:
     for (name, axis), condition in agreed(view, arithmetic.proportions):
         what = "multiplied by a number" if name == "own factor" else "shifted by a number"
         text = f"Along {axis} the numbers are right but for this: each line is {what} of its own."
@@ -227,13 +227,13 @@ def _proportions(view: View) -> Told | None:
     return None
 
 
-def _cases(view: View) -> Told | None:
+def _cases(view: View) -> Finding | None:
     where = right_only_where(view)
     return ("cases", f"{where}.") if where else None
 
 
 # Those that point closest to the cause come first.
-FINDERS: tuple[Callable[[View], Told | None], ...] = (
+FINDERS: tuple[Callable[[View], Finding | None], ...] = (
     _changed_input,
     forms.another_error,
     _errors_mostly,

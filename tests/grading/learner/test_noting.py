@@ -4,7 +4,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from grading.course.unit import load_unit, unit_slugs
-from grading.home import Told, check_at_home, given_at_home, own_seed
+from grading.home import CallError, check_at_home, given_at_home, own_seed
 from grading.learner import noting, progress, record, shown
 from tests.grading.learner.conftest import make_verdict
 
@@ -86,7 +86,7 @@ def test_outside_of_a_folder_only_the_verdict_is_shown(shell, tmp_path, monkeypa
 def test_validate_gets_an_error_for_what_is_not_right(shell, at_home, monkeypatch):
     """nbgrader's Validate takes a cell without an error for right."""
     monkeypatch.setenv("NBGRADER_VALIDATING", "1")
-    with pytest.raises(Told, match="Nothing to judge: The causal mask, 0 of "):
+    with pytest.raises(CallError, match="Nothing to judge: The causal mask, 0 of "):
         check_at_home(
             MASK,
             cell(
