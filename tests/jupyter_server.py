@@ -1,6 +1,7 @@
 """A Jupyter server for a test: it has started when its tests begin, and it has ended afterwards."""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +37,14 @@ def running(command: Sequence[str], folder: Path, environment: Mapping[str, str]
 
 
 def _server(runtime: Path) -> dict | None:
-    """The server whose file is in the folder; it says "Use Control-C to stop" before it writes."""
+    """The server whose file is in the folder, once it can be reached.
+
+    It says "Use Control-C to stop" before it writes the file, and writes that before it listens.
+    """
     try:
-        return next(list_running_servers(str(runtime)), None)
-    except ValueError:  # half of the file is there
+        server = next(list_running_servers(str(runtime)), None)
+        if server:
+            socket.create_connection((server["hostname"], server["port"])).close()
+    except (ValueError, OSError):  # half of the file is there; nobody listens
         return None
+    return server
