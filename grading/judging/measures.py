@@ -134,7 +134,9 @@ class Within:
             return Difference("type", text)
         if want and have and want / self.factor <= have <= want * self.factor:
             return None
-        text = f"your number is {have:.4g}, more than a factor of {self.factor:g} from what is right."
+        text = (
+            f"your number is {have:.4g}, more than a factor of {self.factor:g} from what is right."
+        )
         return Difference("value", text)
 
     def alike(self, inputs, one, other, axes):

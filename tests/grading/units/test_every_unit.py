@@ -68,6 +68,16 @@ def test_the_tolerance_lies_far_from_right_and_from_wrong(thing):
         assert mutated or largest_difference(at, got) > 20, wrong.name
 
 
+@every([e for e in EXERCISES if len(e.parts) > 1 and not e.is_decision and not e.checks])
+def test_the_last_part_is_not_of_errors_alone(thing):
+    """The docstring's examples belong to it: else each wrong answer loses the part of errors."""
+    at, last = trial(thing, 1), list(thing.parts)[-1]
+    own = [
+        i for i, case in enumerate(at.cases) if case.part == last and "example-" not in case.name
+    ]
+    assert not own or any(at.expected(i) is None or not at.expected(i).error for i in own)
+
+
 @every(UNITS)
 def test_every_link_is_an_anchor_of_the_chapter(thing):
     chapter = (ROOT / "book" / f"{thing.slug}.md").read_text(encoding="utf-8")
