@@ -170,10 +170,8 @@ def test_the_search_finds_pages_without_a_server(book, browser):
     context.on("weberror", lambda error: messages.append(("error", str(error.error))))
     page = context.new_page()
     page.goto((book / "search.html").as_uri() + "?q=axis")
-    page.wait_for_selector("#search-results li a")
-    found = page.locator("#search-results li a").evaluate_all("links => links.map(l => l.href)")
+    page.wait_for_selector("#search-results li a[href*='book/notation.html']")  # one by one
     context.close()
-    assert any("book/notation.html" in link for link in found)
     assert [text for kind, text in messages if kind in ("error", "warning")] == []
 
 
