@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Exercises: Attention
 #
-# In this notebook you write nine short functions. Together they are the attention layer of a
-# modern language model. At the end your layer runs on the weights of SmolLM2-135M, and you read
-# off where that model looks. Plan about 100 minutes; every exercise says how long it takes. All
-# but 4 and 9 need the core path of the chapter alone.
+# In this notebook you write ten short functions. Together they are the attention layer of a
+# modern language model. In between you tell six broken layers apart; at the end your layer runs
+# on the weights of SmolLM2-135M, and you read off where that model looks. Plan about 110 minutes;
+# every exercise says how long it takes. All but 5 and 11 need the core path of the chapter alone.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
 # run the `check` cell below it. The verdict comes within a second: right, or what goes wrong and
@@ -27,20 +27,70 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grading import check, demonstration
+from grading import check, demonstration, question
 
 _ = torch.manual_seed(0)  # the demonstrations show the same numbers each time
 torch.set_num_threads(1)  # a second one costs more than it does on tensors this small
 torch.set_printoptions(precision=2, sci_mode=False)
 
 # %% [markdown]
-# ## 1. Attention weights
+# ## 1. Scores
+#
+# {{attention/scores}}
+#
+# A warm-up. A query asks, keys answer, and the dot product of the two says how well they fit.
+# Write down all of them: each query with each key, a row for each query. Nothing is scaled yet,
+# and nothing is turned into shares.
+#
+# <details><summary>Hint</summary>
+#
+# Many dot products at once are one matrix product. `q @ k` would pair the features of a query with
+# the positions of the keys: one of the two has to be turned round.
+#
+# </details>
+#
+# <details><summary>Second hint</summary>
+#
+# `k.mT` swaps the last two axes, and leaves alone whatever stands in front of them.
+#
+# </details>
+
+
+# %% exercise="attention/scores"
+def scores(
+    q: Float[Tensor, "... q_seq head_dim"], k: Float[Tensor, "... kv_seq head_dim"]
+) -> Float[Tensor, "... q_seq kv_seq"]:
+    """The dot product of each query with each key: row i is of query i, column j of key j.
+
+    As they are: not scaled, no mask, no softmax. The axes in front are the same in q and k, and
+    each of their entries has scores of its own.
+
+    >>> q = torch.tensor([[2.0, 2.0]])  # one query
+    >>> k = torch.tensor([[0.0, 0.0], [1.5, 0.0], [0.5, 0.5]])  # three keys
+    >>> scores(q, k)  # such as 2 * 1.5 + 2 * 0 = 3
+    tensor([[0., 3., 2.]])
+    """
+    return q @ k.mT  # ... q_seq kv_seq
+
+
+# %% [markdown]
+# The token *bank* asks three tokens. Which of them fits its query best?
+
+# %% tags=["demo"]
+three = ["the", "river", "bank"]
+three_keys = torch.tensor([[0.0, 1.0], [3.0, 0.0], [1.0, 1.0]])  # kv_seq head_dim
+bank_query = torch.tensor([[1.0, 0.5]])  # q_seq head_dim
+with demonstration():
+    for word, score in zip(three, scores(bank_query, three_keys)[0].tolist(), strict=True):
+        print(f"{word:5} {score:.1f}")
+
+# %% [markdown]
+# ## 2. Attention weights
 #
 # {{attention/attention_weights}}
 #
-# A query asks, keys answer, and the dot product of the two says how well they fit. The weights
-# are these scores, scaled, and turned into shares by a softmax. A mask decides which keys a query
-# may see at all. Begin without the mask: that part earns points of its own.
+# The weights are the scores, scaled, and turned into shares by a softmax. A mask decides which
+# keys a query may see at all. Begin without the mask: that part earns points of its own.
 #
 # <details><summary>Hint</summary>
 #
@@ -61,13 +111,10 @@ torch.set_printoptions(precision=2, sci_mode=False)
 from reference_impl.decoder.attention import attention_weights
 
 # %% [markdown]
-# The token *bank* asks three tokens. See what happens to its weights as its query grows: the
-# order of the scores stays, the choice hardens.
+# *Bank* asks again. See what happens to its weights as its query grows: the order of the scores
+# stays, the choice hardens.
 
 # %% tags=["demo"]
-three = ["the", "river", "bank"]
-three_keys = torch.tensor([[0.0, 1.0], [3.0, 0.0], [1.0, 1.0]])  # kv_seq head_dim
-bank_query = torch.tensor([[1.0, 0.5]])  # q_seq head_dim
 with demonstration():
     for factor in (0, 1, 3, 9):
         [row] = attention_weights(factor * bank_query, three_keys).tolist()
@@ -75,7 +122,7 @@ with demonstration():
         print(f"query times {factor}: {shares}")
 
 # %% [markdown]
-# ## 2. Scaled dot-product attention
+# ## 3. Scaled dot-product attention
 #
 # {{attention/scaled_dot_product}}
 #
@@ -111,7 +158,7 @@ with demonstration():
     print(f"bank receives {mixture[0]}")
 
 # %% [markdown]
-# ## 3. The causal mask
+# ## 4. The causal mask
 #
 # {{attention/causal_mask}}
 #
@@ -155,7 +202,7 @@ with demonstration():
         print(f"{name:9}", [f"{amount:.3f}" for amount in moved.tolist()])
 
 # %% [markdown]
-# ## 4. The padding mask
+# ## 5. The padding mask
 #
 # {{attention/padding_mask}}
 #
@@ -194,7 +241,7 @@ with demonstration():
     plt.show()
 
 # %% [markdown]
-# ## 5. Split into heads
+# ## 6. Split into heads
 #
 # {{attention/split_heads}}
 #
@@ -233,7 +280,7 @@ with demonstration():
         print(f"{'':11} head 1: {heads[0, 1].int().tolist()}")
 
 # %% [markdown]
-# ## 6. Merge the heads
+# ## 7. Merge the heads
 #
 # {{attention/merge_heads}}
 #
@@ -264,7 +311,7 @@ with demonstration():
     print("the same:", torch.equal(merge_heads(split_heads(wide, 3)), wide))
 
 # %% [markdown]
-# ## 7. Grouped-query attention
+# ## 8. Grouped-query attention
 #
 # {{attention/grouped_query}}
 #
@@ -302,7 +349,7 @@ with demonstration():
     print("KV head of query heads 0 to 8:", read.round().int().tolist())
 
 # %% [markdown]
-# ## 8. The attention layer
+# ## 9. The attention layer
 #
 # {{attention/attention_layer}}
 #
@@ -383,7 +430,60 @@ with demonstration():
     print(f"largest difference: {(yours - theirs).abs().max():.7f}")
 
 # %% [markdown]
-# ## 9. Read an attention map
+# ## 10. Six broken layers
+#
+# {{attention/tell_maps}}
+#
+# Six layers of one head each got the same queries and keys, five positions with a head_dim of 9.
+# Each has one fault of the list. None stops with an error, and every map has the right shape.
+# Which map has which fault? Return their letters in the order of the faults, such as `"ABCDEF"` if
+# map A has fault 1, map B fault 2, and so on. The maps were drawn for you; others have other
+# letters.
+#
+# `broken["maps"]["A"]` is map A as a NumPy array, a row for each query, in three digits.
+# `broken["q"]` and `broken["k"]` are what all six got. Add a cell of your own, and compute what a
+# sound layer would give.
+#
+# <details><summary>Hint</summary>
+#
+# What may stand above the diagonal of a sound map, and what stands below it? That sorts three of
+# the maps.
+#
+# </details>
+#
+# <details><summary>Second hint</summary>
+#
+# Add up the others: `broken["maps"]["A"].sum(axis=1)` has the sum of each row, with `axis=0` of
+# each column. Which of the two sums does a sound map keep? And the map that keeps it is still not
+# that of your `attention_weights`.
+#
+# </details>
+
+# %% tags=["demo"]
+with demonstration():
+    from reference_impl.figures.grids import draw_grid
+
+    broken = question("attention/tell_maps")
+    for number, fault in broken["faults"].items():
+        print(number, fault)
+    figure, panels = plt.subplots(2, 3, figsize=(7, 5.2), layout="constrained")
+    for panel, (letter, weights) in zip(panels.flat, broken["maps"].items(), strict=True):
+        draw_grid(panel, weights, list("01234"), list("01234"), largest=1.0)
+        panel.set_title(letter)
+    plt.show()
+
+
+# %% exercise="attention/tell_maps"
+def tell_maps() -> str:
+    """The letters of the maps that have faults 1 to 6, in this order, as one word.
+
+    No input, and nothing to compute in here: read the maps above.
+    """
+    return "EBCFDA"
+
+
+# %% [markdown]
+# ## 11. Read an attention map
 #
 # {{attention/read_map}}
 #

@@ -77,6 +77,60 @@ def test_signatures_hold_and_examples_are_true(topic):
     assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
 
 
+# --- the question -------------------------------------------------------------------------------
+
+
+def signs_of(weights, yours) -> list[bool]:
+    """For each fault in order, whether a map shows it: the reasoning of the hints."""
+    rows, columns = weights.sum(axis=1), weights.sum(axis=0)
+    above, below = np.triu(weights, 1), np.tril(weights, -1)
+    in_rows, in_columns = np.allclose(rows, 1, atol=5e-3), np.allclose(columns, 1, atol=5e-3)
+    sound = in_rows and not above.any()
+    return [
+        above[0, 2:].sum() > 0.01 and below.sum() > 0.01,
+        in_columns,
+        sound and weights.max(axis=1).sum() > yours.max(axis=1).sum() + 0.1,
+        not in_rows and not in_columns and not above.any(),
+        above.any() and not np.triu(weights, 2).any(),
+        above.any() and not below.any(),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_faults_can_be_told_from_the_maps(seed):
+    shown = UNIT.by_id["attention/tell_maps"].question(seed).shown
+    q, k = torch.from_numpy(shown["q"]), torch.from_numpy(shown["k"])
+    yours = answer("attention_weights")(q, k, causal_mask(5)).numpy()
+    assert not any(signs_of(yours, yours))
+    found = {letter: signs_of(weights, yours) for letter, weights in shown["maps"].items()}
+    assert all(sum(signs) == 1 for signs in found.values())
+    told = sorted(found, key=lambda letter: found[letter].index(True))
+    assert "".join(told) == UNIT.by_id["attention/tell_maps"].question(seed).right
+
+
+def test_the_maps_are_those_of_the_faults():
+    """Each written out once more, from the scores."""
+    question = UNIT.by_id["attention/tell_maps"].question(3)
+    q, k, maps = (question.shown[name] for name in ("q", "k", "maps"))
+    may = np.tril(np.ones((5, 5)))
+    sharp = np.exp(answer("scores")(torch.from_numpy(q), torch.from_numpy(k)).double().numpy())
+    grown = sharp ** (1 / 3)  # exp of the scores divided by the root of 9
+
+    def shares(numbers, axis=1):
+        return numbers / numbers.sum(axis=axis, keepdims=True)
+
+    written = [
+        shares(grown),
+        shares(grown * may, axis=0),
+        shares(sharp * may),
+        shares(grown) * may,
+        shares(grown * np.tril(np.ones((5, 5)), 1)),
+        shares(grown * may.T),
+    ]
+    for letter, weights in zip(question.right, written, strict=True):
+        np.testing.assert_allclose(maps[letter], weights, atol=6e-4)
+
+
 # --- wording ------------------------------------------------------------------------------------
 
 
@@ -189,6 +243,6 @@ def test_demonstrations_fail_kindly_before_an_exercise_is_solved(monkeypatch, ca
     shown = capsys.readouterr().out
     cells = jupytext.read(UNIT.source, fmt="py:percent").cells
     demonstrations = [cell for cell in cells if "demo" in cell.metadata.get("tags", [])]
-    others = 2  # one loads the model, the last one says how far one is
+    others = 3  # one shows broken maps, one loads the model, the last one says how far one is
     assert shown.count("still waits for your code") == len(demonstrations) - others
     assert "demonstration stops" not in shown

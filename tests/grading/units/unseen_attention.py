@@ -29,6 +29,44 @@ def course(topic):
     return solution_of(load_exercise(f"attention/{topic}"))
 
 
+# --- scores ---------------------------------------------------------------------------------------
+
+
+@wrong("scores")
+def best_key_only(q, k):
+    all_of_them = q @ k.mT
+    return all_of_them.max(dim=-1).values
+
+
+@wrong("scores")
+def negative_scores(q, k):
+    return -(q @ k.mT)
+
+
+@wrong("scores")
+def halves_of_features(q, k):
+    half = q.shape[-1] // 2
+    return q[..., :half] @ k[..., :half].mT
+
+
+@wrong("scores")
+def turned_with_t(q, k):
+    return q @ k.t()
+
+
+@right("scores")
+def by_tensordot(q, k):
+    if q.dim() == 2:
+        return torch.tensordot(q, k, dims=([1], [1]))
+    return torch.stack([by_tensordot(one, other) for one, other in zip(q, k, strict=True)])
+
+
+@right("scores")
+def with_einops(q, k):
+    wide = repeat(q, "... q d -> ... q n d", n=k.shape[-2])
+    return (wide * k.unsqueeze(-3)).sum(-1)
+
+
 # --- attention weights ----------------------------------------------------------------------------
 
 
