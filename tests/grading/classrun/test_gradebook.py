@@ -42,21 +42,21 @@ def graded(unit, student, score):
 
 
 def test_scores_and_the_judged_notebook_are_there_and_held(writer, unit):
-    one = graded(unit, "ada", 2)
+    one = graded(unit, "ada", 1)
     writer.write(one)
     scores = writer.scores(unit.slug)
     assert scores == {
-        "ada": {e.grade_id: 0 for e in unit.exercises} | {unit.exercises[0].grade_id: 2}
+        "ada": {e.grade_id: 0 for e in unit.exercises} | {unit.exercises[0].grade_id: 1}
     }
     assert writer.holds(one, scores)
-    assert not writer.holds(graded(unit, "ada", 1), scores)
+    assert not writer.holds(graded(unit, "ada", 0.5), scores)
     assert not writer.holds(replace(one, student="ben"), scores)
 
 
 def test_points_by_hand_are_told(writer, url, unit):
     first, second = (exercise.grade_id for exercise in unit.exercises[:2])
     for student in ("ada", "ben", "cleo"):
-        writer.write(graded(unit, student, 2))
+        writer.write(graded(unit, student, 1))
     assert writer.by_hand(unit.slug) == []
     with Gradebook(url) as book:
         book.find_grade(first, SLUG, SLUG, "cleo").manual_score = 0
@@ -64,7 +64,7 @@ def test_points_by_hand_are_told(writer, url, unit):
         book.db.commit()
     assert writer.by_hand(unit.slug) == [
         gradebook.ByHand("ada", second, 0, None, 1),
-        gradebook.ByHand("cleo", first, 2, 0, None),
+        gradebook.ByHand("cleo", first, 1, 0, None),
     ]
     assert writer.students(unit.slug) == {"ada", "ben", "cleo"}
     assert writer.students("another") == set()
@@ -72,13 +72,13 @@ def test_points_by_hand_are_told(writer, url, unit):
 
 def test_the_time_lies_where_stock_nbgrader_looks_for_it(writer, unit):
     """By it, it knows a newer submission."""
-    writer.write(graded(unit, "ada", 2), datetime(2026, 5, 4, 3, 2, 1))
+    writer.write(graded(unit, "ada", 1), datetime(2026, 5, 4, 3, 2, 1))
     [folder] = writer.autograded.glob("ada/*")
     assert CourseDirectory().get_existing_timestamp(str(folder)) == datetime(2026, 5, 4, 3, 2, 1)
 
 
 def test_a_submission_is_written_whole_or_not_at_all(writer, unit, url, monkeypatch):
-    writer.write(graded(unit, "ada", 2))
+    writer.write(graded(unit, "ada", 1))
     before, calls = rows(url), []
 
     def breaks(self, cell, resources):
@@ -88,17 +88,17 @@ def test_a_submission_is_written_whole_or_not_at_all(writer, unit, url, monkeypa
 
     monkeypatch.setattr(gradebook.SaveAutoGrades, "_add_comment", breaks)
     with pytest.raises(OSError, match="full"):
-        writer.write(graded(unit, "ben", 1))
+        writer.write(graded(unit, "ben", 0.5))
     assert len(calls) == 4 and rows(url) == before
     monkeypatch.undo()
-    writer.write(graded(unit, "ben", 1))
+    writer.write(graded(unit, "ben", 0.5))
     assert sum((rows(url) - before).values()) == 3 + 2 * len(unit.exercises)
 
 
 def test_writing_twice_changes_nothing(writer, unit, url):
-    writer.write(graded(unit, "ada", 2))
+    writer.write(graded(unit, "ada", 1))
     before = rows(url)
-    writer.write(graded(unit, "ada", 2))
+    writer.write(graded(unit, "ada", 1))
     writer.register([unit])
     assert rows(url) == before
 
@@ -122,12 +122,12 @@ def by_hand(url, unit, student):
 
 
 def test_manual_grades_stay_and_only_a_changed_score_asks_for_another_look(writer, unit, url):
-    writer.write(graded(unit, "ada", 2))
-    mark_by_hand(url, unit, "ada")
-    writer.write(graded(unit, "ada", 2))
-    assert by_hand(url, unit, "ada") == ([(2, 0.5, 0.25, False), (0, 1.5, 0.25, False)], "Nice!")
     writer.write(graded(unit, "ada", 1))
-    assert by_hand(url, unit, "ada") == ([(1, 0.5, 0.25, True), (0, 1.5, 0.25, False)], "Nice!")
+    mark_by_hand(url, unit, "ada")
+    writer.write(graded(unit, "ada", 1))
+    assert by_hand(url, unit, "ada") == ([(1, 0.5, 0.25, False), (0, 1.5, 0.25, False)], "Nice!")
+    writer.write(graded(unit, "ada", 0.5))
+    assert by_hand(url, unit, "ada") == ([(0.5, 0.5, 0.25, True), (0, 1.5, 0.25, False)], "Nice!")
 
 
 def test_a_gradebook_that_a_killed_run_left_half_made_is_made_anew(tmp_path, monkeypatch, unit):
@@ -162,7 +162,7 @@ def test_an_old_release_is_refused(unit, writer, monkeypatch):
 
 
 def test_a_gradebook_of_other_exercises_is_refused_and_left_alone(unit, writer, url):
-    writer.write(graded(unit, "ada", 2))
+    writer.write(graded(unit, "ada", 1))
     before = rows(url)
     fewer = type(unit)(unit.slug, unit.title, unit.exercises[:-1])
     last = unit.exercises[-1]

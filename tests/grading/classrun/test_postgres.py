@@ -102,18 +102,18 @@ def test_manual_grades_stay_and_a_failed_write_leaves_nothing(tmp_path, url, uni
     named = gradebook.driver_named(url)
     with GradebookWriter(url, tmp_path) as writer:
         writer.register([unit])
-        writer.write(graded(unit, "ada", 2))
-        mark_by_hand(named, unit, "ada")
         writer.write(graded(unit, "ada", 1))
-        assert by_hand(named, unit, "ada")[0] == [(1, 0.5, 0.25, True), (0, 1.5, 0.25, False)]
+        mark_by_hand(named, unit, "ada")
+        writer.write(graded(unit, "ada", 0.5))
+        assert by_hand(named, unit, "ada")[0] == [(0.5, 0.5, 0.25, True), (0, 1.5, 0.25, False)]
         before = rows(named)
         with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError):
             patch.setattr(gradebook.SaveAutoGrades, "_add_comment", _full)
-            writer.write(graded(unit, "ben", 1))
+            writer.write(graded(unit, "ben", 0.5))
         assert rows(named) == before
-        writer.write(graded(unit, "ben", 1))
+        writer.write(graded(unit, "ben", 0.5))
     with Gradebook(named) as book:
-        assert book.find_submission(SLUG, "ben").score == 1
+        assert book.find_submission(SLUG, "ben").score == 0.5
 
 
 def _full(*_):

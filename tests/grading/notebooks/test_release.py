@@ -119,7 +119,8 @@ def test_a_source_without_a_gap_is_refused(source):
 def test_text_and_specs_must_agree(unit, tmp_path, monkeypatch):
     text = unit.source.read_text()
     first = unit.exercises[0]
-    cell = re.compile(rf'# %% exercise="{first.id}"\n[^#]*')
+    whole = rf'^# %% exercise="{first.id}"\n.*?(?=^# %%)'
+    cell = re.compile(whole, re.DOTALL | re.MULTILINE)
     broken = {
         "unheard_of.*Known: .*causal_mask": text.replace(first.id + '"', 'attention/unheard_of"'),
         "make them agree": cell.sub("", text),
