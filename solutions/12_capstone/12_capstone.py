@@ -347,7 +347,7 @@ with demonstration():
 #
 # {{capstone/bug_hunt}}
 #
-# Twelve copies of SmolLM2, A to L, each with one planted fault of one line. You cannot see inside.
+# Twelve copies of SmolLM2, A to L, each with one planted fault. You cannot see inside.
 # You know what they do, beside the sound model: the loss on a passage (nats a token) in ten
 # experiments; the largest logit; *reach*, how far the last token moves logits of earlier positions;
 # and a text written greedily behind a cache. Three faults are asked for. Return the three letters
