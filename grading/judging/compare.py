@@ -1,7 +1,7 @@
 """Where two values differ first: of what kind, where, and in words a learner can act on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,13 @@ def outcomes_differ(
         text = f"it returned {found} where {expected.error.type} is to be raised."
         return Difference("not raised", text)
     return differ(expected.output, got.output, tolerance, axes)
+
+
+def changed_in_place(names: Sequence[str]) -> str:
+    """ "the input `q` was changed in place", or of several inputs."""
+    listed = " and ".join(f"`{name}`" for name in names)
+    one = f"the input {listed} was" if len(names) == 1 else f"the inputs {listed} were"
+    return f"{one} changed in place"
 
 
 def same_words(one: Raised, other: Raised) -> bool:

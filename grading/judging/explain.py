@@ -11,7 +11,7 @@ from warnings import catch_warnings, warn
 
 import numpy as np
 
-from grading.judging.compare import Difference
+from grading.judging.compare import Difference, changed_in_place
 from grading.judging.evidence import Evidence, unknown_inside
 from grading.judging.explaining import (
     arithmetic,
@@ -122,11 +122,11 @@ def _changed_input(view: View) -> Finding | None:
     """Right values, and an input that is no longer what it was."""
     if {view.differences[i].kind for i in view.wrong_cases} != {"mutated"}:
         return None
-    listed = " and ".join(f"`{name}`" for name in changed_inputs(view.got))
+    changed = changed_in_place(changed_inputs(view.got))
     return (
         "mutated",
-        f"The values are right, but the input {listed} was changed in place: whoever passed it in "
-        "now holds something else. Make a new value instead.",
+        f"The values are right, but {changed}: whoever passed that in now holds something else. "
+        "Make a new value instead.",
     )
 
 
@@ -236,6 +236,7 @@ def _cases(view: View) -> Finding | None:
 FINDERS: tuple[Callable[[View], Finding | None], ...] = (
     _changed_input,
     forms.another_error,
+    forms.not_refused,
     _errors_mostly,
     forms.another_form,
     forms.held_inside,

@@ -12,7 +12,7 @@ from typing import Any
 from grading.course.exercise import Exercise, Property
 from grading.course.sources import chain
 from grading.course.unit import load_unit
-from grading.judging.compare import Difference
+from grading.judging.compare import Difference, changed_in_place
 from grading.judging.diagnose import Diagnosis, diagnose, two_at_once
 from grading.judging.evidence import BadEvidence, Evidence, plain
 from grading.judging.explain import (
@@ -181,8 +181,7 @@ def _changed_beside(judged: Judged) -> list[str]:
     names = changed_inputs(judged.evidence)
     if not names or any(d and d.kind == "mutated" for d in judged.differences):
         return []
-    listed = " and ".join(f"`{name}`" for name in names)
-    return [f"Apart from that, the input {listed} was changed in place: make a new value instead."]
+    return [f"Apart from that, {changed_in_place(names)}: make a new value instead."]
 
 
 def _first_difference(judged: Judged) -> list[str]:

@@ -5,6 +5,7 @@ whether the course's own answer has to run for that: a training run of minutes n
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from grading.judging.compare import Difference, Tolerance, describe, outcomes_di
 from grading.judging.evidence import BadEvidence, Items, Outcome, Plain, Value, plain
 
 FALSE_ALARM = 1e-7  # of a statistical test, for each case
+LETTERS = re.compile("[A-Z]+")  # a choice among things that are shown under letters
 
 
 class Measure(Protocol):
@@ -113,6 +115,8 @@ def _lacks(expected: Outcome, got: Outcome) -> str:
     want, have = plain(expected.output), plain(got.output)
     if type(want) is not type(have):
         return f"where {'a text' if isinstance(want, str) else 'another type'} is wanted"
+    if isinstance(want, str) and LETTERS.fullmatch(want) and not LETTERS.fullmatch(have):
+        return "where capital letters are wanted, as one word"
     if isinstance(want, str) and len(want) != len(have):
         return f"where {'1 letter is' if len(want) == 1 else f'{len(want)} letters are'} wanted"
     return "which is not the right choice"

@@ -12,7 +12,7 @@ from grading import kernel
 from grading.course.examples import with_examples
 from grading.course.exercise import Case, Decision, Exercise, Misconception, Question
 from grading.course.sources import compile_answer, solution_of, wrong_answer, wrong_source
-from grading.judging.compare import Difference, Tolerance, same_words
+from grading.judging.compare import Difference, Tolerance, changed_in_place, same_words
 from grading.judging.evidence import Evidence, Outcome, Raised, parse
 from grading.judging.measures import Choice, Close, Measure
 
@@ -128,8 +128,7 @@ class Trial:
         case = self.cases[i]
         found = self.measure(i).difference(case.inputs, self.expected(i), got, case.axes)
         if found is None and got.mutated:
-            names = ", ".join(f"`{name}`" for name in got.mutated)
-            text = f"the input {names} was changed in place: make a new value instead."
+            text = f"{changed_in_place(got.mutated)}: make a new value instead."
             return Difference("mutated", text)
         return found
 

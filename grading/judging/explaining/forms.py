@@ -149,6 +149,18 @@ def another_error(view: View) -> tuple[str, str] | None:
     )
 
 
+def not_refused(view: View) -> tuple[str, str] | None:
+    """No error where one is promised, and nothing else that is wrong."""
+    if {view.differences[i].kind for i in view.wrong_cases} != {"not raised"}:
+        return None
+    i, more = view.wrong_cases[0], len(view.wrong_cases) - 1
+    also = f", and so on {more} more case{'s' * (more > 1)}" if more else ""
+    return "not refused", (
+        f"All that should come back is right. On {view.says(i)}, "
+        f"{_a(view.at.expected(i).error.type)} is wanted, and something comes back{also}."
+    )
+
+
 def _a(word: str) -> str:
     return f"an {word}" if word[0] in "AEIOU" else f"a {word}"
 

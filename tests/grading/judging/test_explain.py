@@ -109,6 +109,27 @@ def test_another_error_than_the_promised_one_is_told_with_the_one_that_is_wanted
     assert "(7 by 6, size 3), it raised AssertionError at `raise" in said.details[0]
 
 
+def test_an_error_that_does_not_come_is_told_where_all_else_is_right():
+    def hands_back(image, size):
+        fits = image.shape[0] % size == image.shape[1] % size == 0
+        return right(PATCHES)(image, size) if fits else image
+
+    said = said_of(PATCHES, hands_back)
+    assert "All that should come back is right. On " in said.message
+    assert "a ValueError is wanted, and something comes back" in said.message
+    assert said.cause == "explained"
+
+
+def test_several_inputs_that_were_changed_are_named_together():
+    def changes(q, k, v, mask=None):
+        out = right(ATTEND)(q, k, v, mask)
+        q += 1
+        k += 1
+        return out
+
+    assert "the inputs `k` and `q` were changed in place" in said_of(ATTEND, changes).message
+
+
 def test_where_an_error_comes_is_named_before_where_it_does_not():
     def wants_a_word(dna, k):
         if len(dna) < k:
