@@ -1,7 +1,8 @@
 """From a name in a file to all that it uses: for versions, and for pieces that stand alone.
 
-Names are followed one by one: where `reference_impl/decoder/attention.py` holds the answers to several
-exercises, an edit of one function is a change of the exercises that use it, and of no others.
+Names are followed one by one: where `reference_impl/decoder/attention.py` holds the answers to
+several exercises, an edit of one function is a change of the exercises that use it, and of no
+others.
 """
 
 import ast
