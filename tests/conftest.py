@@ -1,6 +1,7 @@
 """What tests share: shape checks, optional sample data, the built book, an offline browser."""
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
@@ -44,27 +46,34 @@ settings.register_profile(
 settings.load_profile("course")
 
 
-# Tests that run in one process where several do the work (`-n 3`; many wait for programs), by what
-# they share: a built book; the number of processes that a user may have. Else a file is a group,
-# and of the file that tests every unit, each unit.
-TOGETHER = {
-    "book": ("tests/book/", "tests/grading/nbgrader_plug/test_feedback.py"),
-    "sandbox": ("tests/grading/hostile/", "tests/grading/sandbox/"),
-}
-
-# What takes longest begins first, so that no process works alone at the end.
-LONGEST = ("book", "sandbox", "tests/grading/classrun/", "tests/reference_impl/published/")
+# Tests that run in one process where several do the work (`-n 3`; many wait for programs) are those
+# of a file; of these files together, which share the number of processes that a user may have; and
+# of a file for all units, each unit.
+SANDBOX = ("tests/grading/hostile/", "tests/grading/sandbox/")
+BY_UNIT = ("tests/grading/units/test_every_unit.py", "tests/book/test_pages.py")
+# What takes longest begins first, so that no process works alone at the end. The first builds the
+# book, which others need.
+LONGEST = ("tests/book/test_links.py", "sandbox", "tests/grading/classrun/")
+LONGEST += ("tests/reference_impl/published/", "tests/book/")
 
 
 def group_of(nodeid: str) -> str:
     """The group of a test, by its id."""
-    file = nodeid.split("::")[0]
+    file, _, test = nodeid.partition("::")
     if file.endswith("test_ordinary_user.py"):  # counted apart: another user's processes
         return file
-    groups = [name for name, paths in TOGETHER.items() if file.startswith(paths)]
-    if file.endswith("test_every_unit.py") and "[" in nodeid:
-        return f"{file} {nodeid.split('[')[1].split('/')[0].rstrip(']')}"
-    return groups[0] if groups else file
+    if file.startswith(SANDBOX):
+        return "sandbox"
+    if file in BY_UNIT:
+        return f"{file} {_unit_of(test)}"
+    return file
+
+
+def _unit_of(test: str) -> str:
+    """The unit that a test's parameter names, "scaling_laws" or "05_attention"; "" for none."""
+    parameter = test.partition("[")[2].rstrip("]")
+    page = re.search(r"/(\d\d_\w+)", parameter)  # exercises/05_attention/05_attention-light
+    return page[1] if page else parameter.split("/")[0]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -102,10 +111,22 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory) -> Path:
-    """The folder of the built book; built once, with what cells computed before."""
+    """The folder of the built book; built once for all test processes, with what cells computed
+    before."""
     from grading.book import build
 
-    return build(ROOT, tmp_path_factory.mktemp("book")).parent
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "book"
+    failed = home.with_suffix(".failed")
+    with FileLock(home.with_suffix(".lock")):
+        assert not failed.exists(), failed.read_text(encoding="utf-8")
+        if not home.exists():
+            try:
+                build(ROOT, home)
+            except BaseException as error:
+                failed.write_text(str(error), encoding="utf-8")
+                raise
+    return home / "_build" / "html"
 
 
 @pytest.fixture(scope="session")
