@@ -85,7 +85,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_gradebook(
     hit = sum(running for running, _ in kills)
     writing = sum(running and written > 0 for running, written in kills)
     print(f"{KILLS} kills: {hit} hit a running process, {writing} after it had begun to write")
-    assert hit >= KILLS - 2 and writing >= KILLS / 2 - 1
+    assert hit >= KILLS - 1 and writing >= KILLS / 2
     status, said = course(*grade(tmp_path), root=root)
     assert status == 0, said
     assert state(tmp_path) == undisturbed

@@ -36,7 +36,9 @@ def look(path):
 seen = {{path: look(path) for path in {secrets!r}}}
 print(json.dumps(seen))
 """
-    way_to_python = {part for folder in bubblewrap.python_folders() for part in folder.parts}
+    home, folders = Path.home(), bubblewrap.python_folders()
+    below = [folder.relative_to(home) for folder in folders if folder.is_relative_to(home)]
+    way_to_python = {folder.parts[0] for folder in below}
     for path, seen in told(kind, cell).items():
         if path == "/proc/1/environ":  # where there is a /proc, process 1 is the sandbox's own
             assert seen in ("PermissionError", "FileNotFoundError"), seen
