@@ -113,6 +113,14 @@ def one_label_for_all(logits, labels):
     return float(-log_p[rows, labels].mean()), grad / len(labels)
 
 
+def all_labels_in_loss_and_gradient(logits, labels):
+    """Takes the columns of all labels from every row, in the loss too."""
+    log_p = log_softmax(logits)
+    grad = np.exp(log_p)
+    grad[:, labels] -= 1
+    return float(-log_p[:, labels].mean()), grad / len(labels)
+
+
 MISCONCEPTIONS = (
     Misconception(
         "largest-score-not-subtracted",
@@ -121,6 +129,19 @@ MISCONCEPTIONS = (
         STABLE,
         {
             SHIFT: "shifted = logits  #",
+            **QUIET,
+        },
+    ),
+    Misconception(
+        "plain-softmax",
+        "Ordinary scores are right. Large ones overflow, and infinity divided by infinity is NaN; "
+        "very low ones make 0 divided by 0. Move each row's largest score to 0 first, and compute "
+        "the logarithms of the probabilities directly.",
+        STABLE,
+        {
+            SHIFT: "shifted = logits  #",
+            LOG_P: "powers = np.exp(shifted)\n"
+            "    log_p = np.log(powers / powers.sum(axis=-1, keepdims=True))  #",
             **QUIET,
         },
     ),
@@ -232,6 +253,13 @@ MISCONCEPTIONS = (
         "rows. Each row has one label, its own.",
         SOFTMAX,
         answer=one_label_for_all,
+    ),
+    Misconception(
+        "labels-of-all-in-the-loss-too",
+        "`[:, labels]` takes the columns of *all* labels from every row, in the loss and in the "
+        "gradient. Each row has one label: pair the rows' numbers with the labels.",
+        SOFTMAX,
+        answer=all_labels_in_loss_and_gradient,
     ),
     Misconception(
         "base-two",

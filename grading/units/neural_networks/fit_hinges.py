@@ -166,8 +166,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "wrong-knots-accepted",
-        "The weights are right. But knots that do not increase, or a single one, give numbers "
-        "here; the docstring promises a `ValueError` instead.",
+        "Knots that do not increase, or a single one, give numbers here. The docstring promises a "
+        "`ValueError` instead.",
         LINK,
         {GUARD: "if False:", **quiet("fit_hinges")},
     ),

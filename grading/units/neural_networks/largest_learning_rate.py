@@ -9,13 +9,14 @@ LINK = "neural-networks-curvature"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    """Many examples and few, one input, other scales, shifted inputs.
+    """Many examples and few, one input, other scales, shifted inputs, inputs one at a time.
 
     Never fewer examples than inputs: the smallest curvature would be a rounded 0, and who takes it
     could not be named.
     """
     x = normal(rng, 11, 3)
     stretched = normal(rng, 13, 3) * np.array([0.2, 1.0, 4.0])
+    alone = np.repeat(np.diag(rng.uniform([1.0, 4.0, 2.0], [1.5, 6.0, 3.0])), 3, axis=0)
     drawn = [
         ("11 examples of 3 inputs", x, "plain"),
         ("the same examples, all 3 times as large", 3 * x, "larger"),
@@ -23,6 +24,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("inputs of very different size", stretched, "stretched"),
         ("inputs with a mean of 2", normal(rng, 7, 5) + 2, "shifted"),
         ("as many examples as inputs", normal(rng, 5, 5), "square"),
+        ("examples in which only one of 3 inputs is not 0", alone, "alone"),
         ("one input", normal(rng, 7, 1), "one input"),
         ("one example of one input", normal(rng, 1, 1), "one of one"),
     ]
@@ -99,6 +101,21 @@ MISCONCEPTIONS = (
         "them apart: only the largest decides.",
         LINK,
         {LARGEST: "largest = np.linalg.eigvalsh(curvature).sum()  #"},
+    ),
+    Misconception(
+        "first-of-eigvals",
+        "The first of the eigenvalues that `np.linalg.eigvals` gives is used. It sorts nothing, so "
+        "the first need not be the largest; `eigvalsh` sorts, the largest last.",
+        LINK,
+        {LARGEST: "largest = np.linalg.eigvals(curvature)[0].real  #"},
+    ),
+    Misconception(
+        "norm-of-the-matrix",
+        "This is the Frobenius norm of the matrix, the root of the sum of all its entries squared, "
+        "which `np.linalg.norm` gives. It is larger than the largest eigenvalue as soon as there "
+        "are two directions.",
+        LINK,
+        {LARGEST: "largest = np.linalg.norm(curvature)  #"},
     ),
     Misconception(
         "mean-of-the-curvatures",

@@ -128,6 +128,16 @@ MISCONCEPTIONS = (
         {WEIGHT: "grad_weight = grad.T @ x / len(x)  #"},
     ),
     Misconception(
+        "parameters-averaged",
+        "The gradients of weight and bias are divided by the batch. Here both are sums over the "
+        "examples: if the loss is a mean, its gradient has been divided before it came in.",
+        LINK,
+        {
+            WEIGHT: "grad_weight = grad.T @ x / len(x)  #",
+            BIAS: "grad_bias = grad.mean(axis=0)  #",
+        },
+    ),
+    Misconception(
         "transposed-on-the-way-down",
         "The gradient goes down through the transpose of the weight. Forward the layer uses "
         "weight.T, so that backward it is the weight itself; the shapes say it, unless it is "

@@ -19,7 +19,10 @@ def draw(rng: np.random.Generator) -> Question:
     letters = rng.permutation(list("ABCDE")).tolist()
     by_letter = dict(sorted(zip(letters, curves, strict=True)))
     shown = {"rates": rates, "classes": CLASSES, "curves": by_letter}
-    return Question(shown, "".join(letters), _wrong(letters, curves))
+    still, slow, good, flat, wild = letters
+    second = still + flat + slow + good + wild
+    also = {"plateau-taken-for-slow": [second]}
+    return Question(shown, "".join(letters), _wrong(letters, curves), also)
 
 
 RATES = ((0.002, 0.003), (0.03, 0.05), (0.4, 0.5), (5.0, 6.0), (80.0, 100.0))
@@ -80,7 +83,7 @@ MISCONCEPTIONS = [
     ),
     Misconception(
         "plateau-taken-for-slow",
-        "You took the run that ends at ln(classes) for the slowest. A slow run stays near *its "
+        "You took the run that ends at ln(classes) for a slow one. A slow run stays near *its "
         "start*; this one jumped first, and then its hidden units were off.",
         LINK,
     ),

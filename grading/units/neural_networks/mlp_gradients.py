@@ -97,6 +97,7 @@ def by_torch(x, labels, layers):
 ACTIVATE = "        if index > 0:\n            x = np.maximum(x, 0)\n        inputs.append(x)\n"
 OUT = "x = x @ weight.T + bias"
 MASK = "grad = grad * (inputs[index] > 0)"
+MASK_INSIDE = f"if index > 0:\n            {MASK}"
 BACK = "grad, grad_weight, grad_bias = linear_backward(grad, inputs[index], layers[index][0])"
 KEEP = "grads.insert(0, (grad_weight, grad_bias))"
 BIAS_LAST = (
@@ -108,7 +109,8 @@ MISCONCEPTIONS = (
     Misconception(
         "relu-forgotten-on-the-way-back",
         "Forward all is right, and so are the last layer's gradients. On the way down the gradient "
-        "passes the ReLUs as if they were not there: it stops where their input was not above 0.",
+        "passes the ReLUs as if they were not there: it stops where their input was not above 0. "
+        "(A mask with `>= 0` stops nothing.)",
         RELU,
         {MASK: "pass"},
     ),
@@ -136,6 +138,13 @@ MISCONCEPTIONS = (
             OUT: "x = np.maximum(x @ weight.T + bias, 0)",
             ORDER: "grad = grad * (x > 0)\n    " + ORDER,
         },
+    ),
+    Misconception(
+        "relu-after-the-last-layer-forward",
+        "Forward, the last layer's scores go through a ReLU; backward, they do not. No ReLU stands "
+        "behind the last layer: the softmax takes the scores as they are.",
+        RELU,
+        {ACTIVATE: "        inputs.append(x)\n", OUT: "x = np.maximum(x @ weight.T + bias, 0)"},
     ),
     Misconception(
         "relu-on-the-input",
@@ -173,6 +182,38 @@ MISCONCEPTIONS = (
             ACTIVATE: "        inputs.append(x)\n"
             "        if index > 0:\n            x = np.maximum(x, 0)\n"
         },
+    ),
+    Misconception(
+        "outputs-kept",
+        "What comes *out* of each layer is kept, and its weight's gradient is made with that. A "
+        "weight multiplied what went *in*: keep that, for the first layer x.",
+        MATRIX,
+        {
+            ACTIVATE: "        if index > 0:\n            x = np.maximum(x, 0)\n",
+            OUT: f"{OUT}\n        inputs.append(x)",
+            MASK: MASK_INSIDE,
+        },
+    ),
+    Misconception(
+        "first-input-for-every-layer",
+        "The gradient of every layer's weight is made with the input of the network. Each layer "
+        "needs what went into *it*.",
+        MATRIX,
+        {BACK: BACK.replace("inputs[index]", "inputs[0]")},
+    ),
+    Misconception(
+        "nothing-handed-down",
+        "What `linear_backward` gives for the layer below is not used, so that the layers below "
+        "meet the gradient by the logits. Hand on the first of its three results.",
+        MATRIX,
+        {BACK: BACK.replace("grad, grad_weight", "_, grad_weight"), MASK: MASK_INSIDE},
+    ),
+    Misconception(
+        "gradients-in-one-row",
+        "The gradients lie one after the other in a single list. They come in pairs (grad_weight, "
+        "grad_bias), one pair for each layer.",
+        MATRIX,
+        {KEEP: "grads[:0] = [grad_weight, grad_bias]"},
     ),
     Misconception(
         "gradients-last-layer-first",

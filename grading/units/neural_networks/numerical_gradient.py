@@ -91,6 +91,24 @@ def half_steps_up_and_down(function, x, step=1e-5):
 
 # --- wrong in known ways -----------------------------------------------------------------------
 
+
+def all_of_x_at_once(function, x, step=1e-5):
+    """The formula, with the whole array as if it were a number."""
+    return (function(x + step) - function(x - step)) / (2 * step)
+
+
+def two_names_for_x(function, x, step=1e-5):
+    """No copies: both names are x."""
+    grad = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        up = x
+        up[index] += step
+        down = x
+        down[index] -= step
+        grad[index] = (function(up) - function(down)) / (2 * step)
+    return grad
+
+
 LINE_OF_CODE = "grad[index] = (function(x + moved) - function(x - moved)) / (2 * step)"
 MOVED = "moved = np.zeros(x.shape)"
 LOOP = "for index in np.ndindex(x.shape):"
@@ -102,6 +120,21 @@ MISCONCEPTIONS = (
         "array with two names: the moves cancel), or the result was never filled in.",
         LINK,
         {LINE_OF_CODE: "grad[index] = 0.0"},
+    ),
+    Misconception(
+        "one-number-for-all",
+        "A single number comes back: the change when all of x is moved together. Move one number "
+        "of x at a time; each has an entry of its own in the result.",
+        LINK,
+        answer=all_of_x_at_once,
+    ),
+    Misconception(
+        "two-names-for-x",
+        "Every derivative is 0, and x itself was moved: `up = x` makes no copy but a second name "
+        "for the same array. So both calls see the same numbers. `x.copy()` makes an array of its "
+        "own.",
+        LINK,
+        answer=two_names_for_x,
     ),
     Misconception(
         "one-side-only",

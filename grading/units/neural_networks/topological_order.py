@@ -181,14 +181,45 @@ def first_parents_only(last):
     return order[::-1]
 
 
-APPEND = "            order.append(node)"
+def result_first_by_calls(last):
+    """The right order turned round, one call a level."""
+    return recursive(last)[::-1]
+
+
+def every_path_by_calls(last):
+    """No memory of what was visited, one call a level."""
+    order = []
+
+    def visit(node):
+        for parent in node.parents:
+            visit(parent)
+        order.append(node)
+
+    visit(last)
+    return order
+
+
+def listed_on_the_way_in_by_calls(last):
+    """Appended before the calls for the parents, then turned round."""
+    order = []
+
+    def visit(node):
+        if node not in order:
+            order.append(node)
+            for parent in node.parents:
+                visit(parent)
+
+    visit(last)
+    return order[::-1]
+
+
 RETURN = "return order"
 
 MISCONCEPTIONS = (
     Misconception(
         "one-call-a-level",
         "The order is right, but the function calls itself once for each level, and Python stops "
-        "that after some thousands. A list of what is still to do has no such limit.",
+        "that after about a thousand. A list of what is still to do has no such limit.",
         LINK,
         answer=recursive,
     ),
@@ -219,6 +250,29 @@ MISCONCEPTIONS = (
         "gradient as often. Remember which nodes you have met.",
         LINK,
         answer=every_path,
+    ),
+    Misconception(
+        "result-first-by-calls",
+        "The order is turned round: the result comes first, and its parents, which should be "
+        "first, come behind it. Apart from that, the function calls itself once for each level, "
+        "and Python stops that after about a thousand.",
+        LINK,
+        answer=result_first_by_calls,
+    ),
+    Misconception(
+        "every-path-by-calls",
+        "The function goes down every path, so that a node with several paths to it is listed "
+        "several times. Remember which nodes you have entered. After that comes the depth: Python "
+        "stops one call a level after about a thousand.",
+        LINK,
+        answer=every_path_by_calls,
+    ),
+    Misconception(
+        "listed-on-the-way-in-by-calls",
+        "A node is listed before the calls for its parents, and at the end the list is turned "
+        "round. Where two paths meet, that is too early: append a node after those calls.",
+        LINK,
+        answer=listed_on_the_way_in_by_calls,
     ),
     Misconception(
         "one-parent-only",
@@ -280,15 +334,16 @@ EXERCISE = Exercise(
     properties=(
         Property(
             "parents-first",
-            "In your order some node stands before one of its own parents. A node that two paths "
-            "lead to is met early on one of them: list it only when all its parents are listed.",
+            "In your order some node stands before one of its own parents. List a node only when "
+            "all its parents are listed, however many paths lead to them.",
             LINK,
             ("six", "other", "shortcut", "diamonds", "random"),
             parents_come_first,
         ),
         Property(
             "each-node-once",
-            "In a random graph, some nodes do not stand in the list exactly once.",
+            "In a random graph, some nodes are missing from the list, or stand in it several "
+            "times. Each belongs in it once, however many paths lead to it.",
             LINK,
             ("random",),
             all_listed_once,

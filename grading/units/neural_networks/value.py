@@ -153,6 +153,8 @@ COLLECT = "parent.grad += local_grad * node.grad"
 WALK = "for node in reversed(topological_order(self)):"
 TIMES = "(self, other), (other.data, self.data)"
 SLOPE = "slope = exponent * self.data ** (exponent - 1)"
+SUM = "(self, other), (1.0, 1.0)"
+STRICT = "zip(node.parents, node.local_grads, strict=True)"
 TANH = "(1 - data**2,)"
 START = "self.grad = 1.0"
 MADE = ("self.data + other.data", "self.data * other.data", "self.data**exponent", "data, (self,)")
@@ -256,6 +258,20 @@ MISCONCEPTIONS = (
         {COLLECT: "parent.grad += node.grad"},
     ),
     Misconception(
+        "number-for-gradient",
+        "What goes on to a parent is the local derivative times the node's *number*. The chain "
+        "rule multiplies it by the node's gradient, what has come back to the node so far.",
+        GRAPH,
+        {COLLECT: "parent.grad += local_grad * node.data"},
+    ),
+    Misconception(
+        "sum-without-derivatives",
+        "A sum notes its parents and no local derivatives, so that nothing goes back through it. "
+        "Both are 1: `(1.0, 1.0)`.",
+        LOCAL,
+        {SUM: "(self, other)", STRICT: "zip(node.parents, node.local_grads)"},
+    ),
+    Misconception(
         "only-one-level-back",
         "Only the result's own parents get a gradient. Either the walk stops there, or it begins "
         "at the leaves, where nothing has come in yet to be passed on. It has to begin at the "
@@ -347,13 +363,6 @@ EXERCISE = Exercise(
     alternatives=(KeepsRules, WalksEveryPath, CountsChildren),
     properties=(
         Property(
-            "a-plus-a",
-            "The derivative of a + a by a is not 2 here: a is used twice, and both uses count.",
-            ADD_UP,
-            ("a plus a",),
-            same_node_twice_counts_twice,
-        ),
-        Property(
             "gradients-of-a-sum",
             "After backward on a + b the two sides do not have the gradient 1 each.",
             LOCAL,
@@ -382,6 +391,13 @@ EXERCISE = Exercise(
             LOCAL,
             ("tanh",),
             slope_of_tanh,
+        ),
+        Property(
+            "a-plus-a",
+            "The derivative of a + a by a is not 2 here: a is used twice, and both uses count.",
+            ADD_UP,
+            ("a plus a",),
+            same_node_twice_counts_twice,
         ),
     ),
 )
