@@ -109,7 +109,7 @@ MISCONCEPTIONS = (
     Misconception(
         "relu-forgotten-on-the-way-back",
         "Forward all is right, and so are the last layer's gradients. On the way down the gradient "
-        "passes the ReLUs as if they were not there: it stops where their input was not above 0.  "
+        "passes the ReLUs as if they were not there: it stops where their input was not above 0. "
         "A mask with `>= 0` stops nothing.",
         RELU,
         {MASK: "pass"},
