@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ import torch
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
+
+from bootstrap import find_chromium
 
 # Before the first import of reference_impl: from here on every jaxtyping signature in it is
 # checked by beartype. Outside pytest the signatures cost nothing.
@@ -133,9 +134,8 @@ def book(tmp_path_factory) -> Path:
 def browser() -> Iterator:
     """A Chromium of this machine: CHROMIUM, one on the PATH, or Playwright's own."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_api.sync_playwright() as playwright:
-        executable = found or playwright.chromium.executable_path
+        executable = find_chromium() or playwright.chromium.executable_path
         if not Path(executable).exists():
             if os.environ.get("CI"):
                 pytest.fail(FIX)

@@ -395,7 +395,7 @@ def test_as_root_on_debian_the_tools_are_installed(tmp_path, bare_system, monkey
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0, raising=False)
     Bootstrap(str(tmp_path)).system_tools()
     install = "apt-get install -y --no-install-recommends "
-    install += "chromium libatomic1 bubblewrap postgresql"
+    install += "chromium-headless-shell libatomic1 bubblewrap postgresql"
     assert bare_system == ["apt-get update", install]
 
 

@@ -10,7 +10,7 @@ from course_book import core_path, maths, references
 
 from grading.book import build
 from grading.course.errors import CourseError
-from tests.book.small import HEADER, write
+from tests.book.small import HEADER, book_of_one_page, write
 
 ROOT = Path(__file__).resolve().parents[2]
 SOUND = r"""
@@ -60,29 +60,42 @@ def test_formulas_have_one_system_of_numbers_and_are_all_set(small_book):
     assert "$$" not in text and "\\begin" not in text and "It costs $5, or $6" in text
 
 
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        (r"Here \(x^2\) is lost.", "write $...$"),
-        (r"\[ x^2 \]", None),  # with spaces: brackets, as in a list
-        (r"\[x^2\]", "write $...$"),
-        (r"$$ x \tag{9} $$ (label)", "a number and a"),
-        (r"$$ x \label{a} $$", "cannot be set"),
-        (r"By \eqref{a} it follows.", None),
-        (r"A half: \frac{1}{2}.", "left over of a formula"),
-        (r"A block \begin{align} a \end{align} in a line.", "left over of a formula"),
-        (r"Open $$ for ever.", "left over of a formula"),
-        (r"$ \undefined $", "cannot be set"),
-    ],
-)
-def test_what_would_stand_raw_on_the_page_fails_the_build(small_book, source, words):
-    write(small_book, f"{HEADER}\n# Page\n\n{source}\n")
-    if words is None:
-        build(small_book)
-        return
+# A page that holds it, and the fault that is told of it; None: there is none.
+RAW = [
+    (r"Here \(x^2\) is lost.", "write $...$"),
+    (r"\[ x^2 \]", None),  # with spaces: brackets, as in a list
+    (r"\[x^2\]", "write $...$"),
+    (r"$$ x \tag{9} $$ (label)", "a number and a"),
+    (r"$$ x \label{a} $$", "cannot be set"),
+    (r"By \eqref{a} it follows.", None),
+    (r"A half: \frac{1}{2}.", "left over of a formula"),
+    (r"A block \begin{align} a \end{align} in a line.", "left over of a formula"),
+    (r"Open $$ for ever.", "left over of a formula"),
+    (r"$ \undefined $", "cannot be set"),
+]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The faults that the build of a book with all these pages tells, by page."""
+    root = book_of_one_page(tmp_path_factory.mktemp("raw"))
+    toc = "format: jb-book\nroot: book/page\nchapters:\n"
+    for number, (source, _) in enumerate(RAW):
+        toc += f"- file: book/raw{number}\n"
+        text = f"{HEADER}\n# Page\n\n{source}\n"
+        (root / "book" / f"raw{number}.md").write_text(text, encoding="utf-8")
+    (root / "_toc.yml").write_text(toc, encoding="utf-8")
+    write(root, f"{HEADER}\n# Page\n")
     with pytest.raises(CourseError) as raised:
-        build(small_book)
-    assert words in str(raised.value)
+        build(root)
+    lines = str(raised.value).splitlines()
+    return [[line for line in lines if f"book/raw{number}" in line] for number in range(len(RAW))]
+
+
+@pytest.mark.parametrize("number", range(len(RAW)), ids=[source for source, _ in RAW])
+def test_what_would_stand_raw_on_the_page_fails_the_build(told, number):
+    words = RAW[number][1]
+    assert any(words in line for line in told[number]) if words else told[number] == []
 
 
 def markdown_cells(path: Path) -> str:

@@ -49,45 +49,69 @@ class Visit:
 
 @pytest.fixture(scope="session")
 def visit(book, browser):
-    """Visit a page once in each colour scheme; the answer is kept."""
+    """Visit a page once, in both colour schemes; the answer is kept."""
     kept = {}
     axe = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
     def go(page: str, scheme: str) -> Visit:
-        if (page, scheme) not in kept:
-            kept[page, scheme] = _visit(browser, book / f"{page}.html", scheme, axe)
-        return kept[page, scheme]
+        if page not in kept:
+            kept[page] = _visit(browser, book / f"{page}.html", axe)
+        return kept[page][scheme]
 
     return go
 
 
-def _visit(browser, path: Path, scheme: str, axe: str) -> Visit:
-    visit = Visit()
-    # Colours change no sizes: in the dark one screen is enough.
-    for screen in SCREENS if scheme == "light" else ["desktop"]:
-        size = SCREENS[screen]
-        context = browser.new_context(offline=True, color_scheme=scheme, viewport=size)
+def _visit(browser, path: Path, axe: str) -> dict[str, Visit]:
+    """What is seen in the light on each screen and, as colours change no sizes, in the dark on
+    the last of them."""
+    light, dark = Visit(), Visit()
+    for screen, size in SCREENS.items():
+        context = browser.new_context(offline=True, color_scheme="light", viewport=size)
         page = context.new_page()
-        page.on("request", lambda request: visit.requests.append(request.url))
-        page.on("console", lambda message: note(visit, message))
-        page.on("pageerror", lambda error: visit.messages.append(str(error)))
+        _listen(page, light)
         page.goto(path.as_uri(), wait_until="load")
-        visit.at_first = visit.at_first or list(visit.requests)
-        page.evaluate(ALL_IMAGES)
+        light.at_first = light.at_first or list(light.requests)
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        page.evaluate(SETTLED)
-        visit.overflow[screen] = page.evaluate(OVERFLOW)
-        visit.cut_off[screen] = page.evaluate(CUT_OFF)
-        visit.images = page.evaluate(IMAGES)
-        visit.text = page.evaluate(VISIBLE_TEXT)
-        visit.background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        _look(page, screen, light)
         page.evaluate(axe)
-        found = page.evaluate(STRUCTURE) if scheme == "light" else []
-        found += page.evaluate(CONTRAST) if screen == "desktop" else []
-        nodes = [f"{rule['id']}: {node['html'][:150]}" for rule in found for node in rule["nodes"]]
-        visit.violations[screen] = nodes
+        page.evaluate(THINNED)
+        _ask_axe(page, screen, light, STRUCTURE)
+        if screen == list(SCREENS)[-1]:
+            _ask_axe(page, screen, light, CONTRAST)
+            _listen(page, dark)
+            page.emulate_media(color_scheme="dark")
+            _look(page, screen, dark)
+            _ask_axe(page, screen, dark, CONTRAST)
         context.close()
-    return visit
+    return {"light": light, "dark": dark}
+
+
+def _listen(page, visit: Visit) -> None:
+    """From here on note what the page fetches and complains of."""
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.on("console", lambda message: note(visit, message))
+    page.on("pageerror", lambda error: visit.messages.append(str(error)))
+
+
+def _look(page, screen: str, visit: Visit) -> None:
+    """Note what the page shows."""
+    page.evaluate(ALL_IMAGES)
+    page.evaluate(SETTLED)
+    visit.overflow[screen] = page.evaluate(OVERFLOW)
+    visit.cut_off[screen] = page.evaluate(CUT_OFF)
+    visit.images = page.evaluate(IMAGES)
+    visit.text = page.evaluate(VISIBLE_TEXT)
+    visit.background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def _ask_axe(page, screen: str, visit: Visit, rules: str) -> None:
+    """Note what axe finds."""
+    found = [
+        f"{rule['id']}: {node['html'][:150]}"
+        for rule in page.evaluate(rules)
+        for node in rule["nodes"]
+    ]
+    visit.violations.setdefault(screen, []).extend(found)
 
 
 def note(visit: Visit, message) -> None:
@@ -134,24 +158,27 @@ CUT_OFF = """(() => {
     .map(e => e.outerHTML.slice(0, 150));
 })()"""
 
-# What axe asks of a page is the same in each colour scheme, but for the contrast, and that is the
-# same on each screen. One rule is not in axe's default set: a control's name must contain the words
-# seen on it.
-STRUCTURE = """() => axe.run({preload: false, rules: {
-  "label-content-name-mismatch": {enabled: true}, "color-contrast": {enabled: false},
-}}).then(result => result.violations)"""
-
-# By far the slowest rule, once for each word of code and each letter of a formula: three of each
+# Once for each word of code and each letter of a formula would take most of the time: three of each
 # class are asked, the others take the colour of what is around them.
-CONTRAST = """() => {
+THINNED = """(() => {
   const seen = {};
   for (const each of document.querySelectorAll("pre span, .katex span")) {
     const kind = `${each.className} in ${each.parentElement.className}`;
     seen[kind] = (seen[kind] || 0) + 1;
     if (seen[kind] > 3 && !each.children.length) each.replaceWith(...each.childNodes);
   }
-  return axe.run({preload: false, runOnly: ["color-contrast"]}).then(r => r.violations);
-}"""
+})()"""
+
+# What axe asks of a page is the same in each colour scheme, but for the contrast, and that is the
+# same on each screen. One rule is not in axe's default set: a control's name must contain the words
+# seen on it.
+STRUCTURE = """() => axe.run({preload: false, resultTypes: ["violations"], rules: {
+  "label-content-name-mismatch": {enabled: true}, "color-contrast": {enabled: false},
+}}).then(result => result.violations)"""
+
+CONTRAST = """() => axe.run({
+  preload: false, resultTypes: ["violations"], runOnly: ["color-contrast"],
+}).then(result => result.violations)"""
 
 
 everywhere = pytest.mark.parametrize("page", pages())
