@@ -107,7 +107,8 @@ def train_classifier(
     Each epoch takes all images once, in a new order drawn from `seed`. Nothing happens until the
     losses are asked for: `list(train_classifier(...))`.
     """
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    # foreach: all parameters at once, to the same values; deep networks have many small ones.
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, foreach=True)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.randperm(len(images), generator=generator).split(batch):
