@@ -12,7 +12,7 @@ test: environment-test  ## style and every test
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/codespell
-	@.venv/bin/python -m pytest -n 3 --dist loadgroup
+	@.venv/bin/python -m pytest -n 4 --dist loadgroup
 
 book: environment  ## build the book
 	@$(COURSE) build

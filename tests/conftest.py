@@ -10,6 +10,7 @@ from pathlib import Path
 # their time waiting for one another.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock
@@ -47,7 +48,7 @@ settings.register_profile(
 settings.load_profile("course")
 
 
-# Tests that run in one process where several do the work (`-n 3`; many wait for programs) are those
+# Tests that run in one process where several do the work (`-n 4`; many wait for programs) are those
 # of a file; of these files together, which share the number of processes that a user may have; and
 # of a file for all units, each unit.
 SANDBOX = ("tests/grading/hostile/", "tests/grading/sandbox/")
@@ -99,6 +100,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
             return group_of(nodeid)
 
     return ByGroup(config, log)
+
+
+PRINTED = np.get_printoptions()
+
+
+@pytest.fixture(autouse=True)
+def printed_as_usual() -> None:
+    """Examples show numbers in full, whatever a notebook's setup has set in an earlier test."""
+    np.set_printoptions(**PRINTED)
+    torch.set_printoptions(profile="default")
 
 
 @pytest.fixture
