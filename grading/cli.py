@@ -1,6 +1,7 @@
 """The `course` command."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -26,12 +27,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with signals.remembered():
             _check_json(getattr(arguments, "json", None))
-            return arguments.run(arguments)
+            status = arguments.run(arguments)
+            sys.stdout.flush()  # here, where an error is one line
+            return status
     except CourseError as error:
         print(f"course: {error}", file=sys.stderr)
     except KeyboardInterrupt as stop:
         print(f"course: {str(stop) or 'stopped.'}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `course progress | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing fails at the end
+        print("course: stopped, because nobody reads its output any more.", file=sys.stderr)
     return 1
 
 

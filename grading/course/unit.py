@@ -76,21 +76,26 @@ def unit_slugs() -> list[str]:
 
 
 def load_unit(slug: str) -> Unit:
-    """The unit of a slug ("05_attention" or "attention"); an unknown one names those there are."""
+    """The unit of a slug, a name or a number ("05_attention", "attention", "5").
+
+    An unknown one names those there are.
+    """
     known = _sources()
     for full, root in known.items():
-        if slug in (full, full.split("_", 1)[1]):
+        number, name = full.split("_", 1)
+        if slug in (full, name, number, number.lstrip("0")):
             return _read(full, root)
     raise CourseError(f"There is no unit {slug!r}. Units: {', '.join(known) or 'none'}.")
 
 
 def load_exercise(exercise_id: str) -> Exercise:
     """The exercise of an id; an unknown one names the unit's exercises."""
-    unit = load_unit(exercise_id.split("/")[0])
-    if exercise_id not in unit.by_id:
+    slug, _, name = exercise_id.partition("/")
+    unit = load_unit(slug)
+    if (full := f"{unit.name}/{name}") not in unit.by_id:
         known = ", ".join(unit.by_id)
         raise CourseError(f"There is no exercise {exercise_id!r}. Exercises: {known}.")
-    return unit.by_id[exercise_id]
+    return unit.by_id[full]
 
 
 @lru_cache

@@ -24,6 +24,7 @@ ONE = {"heads": "head", "kv_heads": "KV head", "n_layers": "layer", "seq": "posi
 ONE |= {"q_seq": "query", "kv_seq": "key"}
 LOW_PRECISION = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-5}
 WORDS = {"list": "a list", "tuple": "a tuple", "set": "a set", "iterator": "an iterator"}
+FORGOTTEN = " Is a `return` missing?"
 LONGEST = 80  # characters of a value that are quoted
 LONGEST_ERROR = 200  # and of an error's message
 
@@ -37,11 +38,13 @@ class Difference:
           "precision", "value", "measure", "mutated"
     path  where in a value of values: (1,), ("loss",)
     text  in words, going on after "On this case, "
+    what  the same without the place
     """
 
     kind: str
     text: str
     path: tuple[Any, ...] = ()
+    what: str = ""
 
     @property
     def of_form(self) -> bool:
@@ -158,7 +161,7 @@ def _quoted(value: Any) -> str:
 def _wrong_kind(expected: Value, got: Value) -> Difference:
     hint = ""
     if isinstance(got, Plain) and got.value is None:
-        hint = " Is a `return` missing?"
+        hint = FORGOTTEN
     elif isinstance(got, Array) and isinstance(expected, Array):
         torch = expected.kind == "tensor"
         library, end = ("torch", "torch.from_numpy") if torch else ("NumPy", ".numpy()")
@@ -168,7 +171,10 @@ def _wrong_kind(expected: Value, got: Value) -> Difference:
 
 
 def _within(found: Difference, where: str, step: Any) -> Difference:
-    return Difference(found.kind, f"{where}, {found.text}", (step, *found.path))
+    path, what = (step, *found.path), found.what or found.text
+    if found.path:  # values in values
+        where = f"in `{''.join(f'[{each}]' for each in path)}` of what it gave"
+    return Difference(found.kind, f"{where}, {what}", path, what)
 
 
 def _differ_items(want: Items, have: Items, tolerance: Tolerance, axes: str) -> Difference | None:
@@ -226,7 +232,7 @@ def _differ_plain(expected: Any, got: Any, tolerance: Tolerance) -> Difference |
     if right:
         return None
     kind = "value" if numbers or type(expected) is type(got) else "type"
-    hint = " Is a `return` missing?" if got is None else ""
+    hint = FORGOTTEN if got is None else ""
     text = f"it returned {describe(Plain(got))}, expected {describe(Plain(expected))}.{hint}"
     return Difference(kind, text)
 

@@ -12,7 +12,7 @@ from typing import Any
 from grading.course.exercise import Exercise, Property
 from grading.course.sources import chain
 from grading.course.unit import load_unit
-from grading.judging.compare import Difference, changed_in_place
+from grading.judging.compare import FORGOTTEN, Difference, changed_in_place
 from grading.judging.diagnose import Diagnosis, diagnose, two_at_once
 from grading.judging.evidence import BadEvidence, Evidence, plain
 from grading.judging.explain import (
@@ -186,7 +186,10 @@ def _changed_beside(judged: Judged) -> list[str]:
 
 def _first_difference(judged: Judged) -> list[str]:
     found = judged.differences[judged.first]
-    return [f"On {judged.at.cases[judged.first].says}, {found.text}"] if found else []
+    if not found:
+        return []
+    text = found.text.removesuffix(FORGOTTEN) if judged.at.none_is_right else found.text
+    return [f"On {judged.at.cases[judged.first].says}, {text}"]
 
 
 def _without(names: list[str], said: Verdict, exercise: Exercise) -> Verdict:

@@ -13,7 +13,7 @@ from grading.course.examples import with_examples
 from grading.course.exercise import Case, Decision, Exercise, Misconception, Question
 from grading.course.sources import compile_answer, solution_of, wrong_answer, wrong_source
 from grading.judging.compare import Difference, Tolerance, changed_in_place, same_words
-from grading.judging.evidence import Evidence, Outcome, Raised, parse
+from grading.judging.evidence import Evidence, Outcome, Plain, Raised, parse
 from grading.judging.measures import Choice, Close, Measure
 
 REQUEST_BYTES = 256 * 2**20
@@ -82,6 +82,12 @@ class Trial:
         if not self.measure(i).needs_reference:
             return None
         return self.known("solution", self.solution, i)
+
+    @property
+    def none_is_right(self) -> bool:
+        """Whether on some case None is what should come back."""
+        outcomes = [self.expected(i) for i in range(len(self.cases))]
+        return any(outcome and outcome.output == Plain(None) for outcome in outcomes)
 
     def solution(self) -> Callable:
         """The course's own answer."""

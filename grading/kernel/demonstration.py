@@ -21,22 +21,32 @@ def demonstration() -> Iterator[None]:
         if str(error):  # torch's, for a dtype it does not know
             _tell(error)
         else:
-            print(f"`{_function(error)}` still waits for your code: then run this cell again.")
+            function = _function(error) or "What this cell calls"
+            print(f"`{function}` still waits for your code: then run this cell again.")
     except Exception as error:
         _tell(error)
 
 
 def _tell(error: Exception) -> None:
+    function = _function(error)
+    if isinstance(error, NameError) and error.name and not function:
+        print(f"`{error.name}` is not there yet: a cell above makes it, once the exercise before")
+        print("that cell is solved. Run that cell, then this one again.")
+        return
     print(f"This demonstration stops: {type(error).__name__}: {str(error)[:300]}")
-    print(f"It happened in `{_function(error)}`: run its check, then this cell again.")
+    if function:
+        print(f"It happened in `{function}`: run its check, then this cell again.")
 
 
-def _function(error: Exception) -> str:
-    """The learner's function that was running: the last frame outside of installed packages."""
+def _function(error: Exception) -> str | None:
+    """The learner's function that was running: the last frame outside of installed packages.
+
+    None where it was the demonstration's own cell.
+    """
     frames = [
         frame.name
         for frame in traceback.extract_tb(error.__traceback__)
         if "site-packages" not in frame.filename and frame.name != "demonstration"
     ]
     inner = [name for name in frames if not name.startswith("<")]
-    return inner[-1] if inner else "this cell"
+    return inner[-1] if inner else None

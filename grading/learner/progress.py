@@ -18,10 +18,13 @@ def so_far_lines(slug: str, cwd: Path | None = None) -> list[str]:
     """How far a unit is; at its end what comes then."""
     whole = summary([load_unit(slug).slug], cwd)
     [unit] = whole.units
-    line = f"{so_far(unit)} · {own_parts(whole)}"
+    line = so_far(unit)
+    # Units without a part say nothing of parts to whoever has none yet.
+    if whole.own_parts or any(part.unit == unit.slug for part, _ in whole.parts):
+        line += f" · {own_parts(whole)}"
     if unit.next:
         return [f"{line} · next: {unit.next.title}"]
-    done = f"All of {unit.title} is right. Well done!"
+    done = f"{unit.title}: all is right. Well done!"
     return [f"\N{PARTY POPPER} {done}", line, *_what_follows(unit.slug)]
 
 
@@ -39,7 +42,7 @@ def _what_follows(slug: str) -> list[str]:
     slugs = unit_slugs()
     following = slugs[slugs.index(slug) + 1 :]
     if not following:
-        return ["What you have: `course progress` and `course parts`."]
+        return ["Your whole model: `course assemble`, then `course chat --model mine`"]
     return [f"The next unit: `course start {following[0]}`"]
 
 

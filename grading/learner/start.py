@@ -36,8 +36,9 @@ def start(slug: str | None = None, place: Path | None = None) -> Started:
     Without a unit it is the first one with points left. A notebook that is there is not touched.
     Raises CourseError where the folder cannot be written.
     """
+    named = load_unit(slug) if slug else None  # an unknown one leaves no folder behind
     place = make_folder(place)
-    unit = load_unit(slug or next_unit(place))
+    unit = named or load_unit(next_unit(place))
     notebook = place / f"{unit.slug}.ipynb"
     with alone(place / record.HERE):
         if notebook.exists():

@@ -3,7 +3,9 @@
 import argparse
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 
 import nbformat
@@ -12,6 +14,7 @@ import pytest
 from grading import cli
 from grading.classrun import sample_class
 from grading.course.places import ROOT
+from grading.learner import record
 
 
 def course(capsys, *arguments):
@@ -129,6 +132,18 @@ def test_the_bank_tells_its_figures(capsys):
     assert status == 0
     told = ["share killed: 100%", "share named: 100%", "alternatives rejected: 0"]
     assert {*told, "properties broken by nobody: 0"} <= set(out.splitlines())
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_traceback(tmp_path):
+    record.make(tmp_path, 1)
+    program = [sys.executable, "-c", "from grading.cli import main; raise SystemExit(main())"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes |= {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    with subprocess.Popen([*program, "progress"], **pipes) as process:
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 1
+    assert said == "course: stopped, because nobody reads its output any more.\n"
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

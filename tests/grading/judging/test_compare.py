@@ -68,6 +68,7 @@ def test_equal_enough(expected, got):
         (b"ab", "ab", "expected `b'ab'`"),
         (iter([1, 2]), [1, 2], "a list of 2, expected an iterator of 2"),
         ({"a": 1}, {"a": 2}, "for 'a', it returned `2`"),
+        ([1, (2, {"a": [3]})], [1, (2, {"a": [4]})], "in `[1][1]['a'][0]` of what it gave, it"),
         (ONES, object(), "it returned a object"),
         (0.5, 10**300, "expected `0.5`"),
     ],

@@ -231,3 +231,16 @@ def test_unknown_names_list_the_known_ones():
         load_exercise("attention/nothing")
     with pytest.raises(CourseError, match="05_attention"):
         load_exercise("nothing/at_all")
+
+
+@pytest.mark.parametrize("name", ["05_attention", "attention", "05", "5"])
+def test_a_unit_has_a_number_and_a_name(name):
+    assert load_unit(name).slug == "05_attention"
+    assert load_exercise(f"{name}/causal_mask").id == "attention/causal_mask"
+
+
+def test_a_missing_return_is_guessed_where_none_is_no_answer():
+    wants_one, may_be_none = load_exercise("attention/causal_mask"), "capstone/first_difference"
+    assert "Is a `return` missing?" in str(said_of(wants_one, lambda *inputs: None))
+    verdict = said_of(load_exercise(may_be_none), lambda *inputs: None)
+    assert verdict.score < verdict.max_score and "`return` missing" not in str(verdict)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from grading import kernel
 from grading.kernel import calls, watch
+from grading.kernel.demonstration import demonstration
 
 
 def request_of(*cases, forbids=(), drive="grading.kernel.drives:call", arrays="torch", twice=False):
@@ -191,3 +192,25 @@ def test_record_answers_the_request_on_disk(tmp_path):
     evidence = kernel.load(tmp_path / "evidence", "x__y")
     assert evidence["cases"][0]["output"]["value"].tolist() == [0, 2, 4]
     json.loads((tmp_path / "evidence" / "x__y.json").read_text())
+
+
+# --- demonstrations ------------------------------------------------------------------------------
+
+
+def test_a_demonstration_that_stops_says_where_it_goes_on(capsys):
+    def unwritten():
+        raise NotImplementedError
+
+    def mistaken():
+        return no_such_name  # noqa: F821
+
+    for function, words in [
+        (unwritten, "`unwritten` still waits for your code"),
+        (mistaken, "It happened in `mistaken`: run its check"),
+    ]:
+        with demonstration():
+            function()
+        assert words in capsys.readouterr().out
+    cell = "with demonstration():\n    print(blocks)"
+    exec(cell, {"demonstration": demonstration})
+    assert capsys.readouterr().out.startswith("`blocks` is not there yet: a cell above makes it")

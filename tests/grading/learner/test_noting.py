@@ -131,10 +131,18 @@ def test_the_end_of_a_unit_is_celebrated_and_names_the_next(place, monkeypatch):
     finish(place, unit)
     monkeypatch.setattr(progress, "unit_slugs", lambda: [unit.slug, "06_decoder"])
     lines = progress.after_check(unit.exercises[-1].id, place)
-    assert "All of Attention is right" in lines[0]
+    assert "Attention: all is right" in lines[0]
     assert lines[-1] == "The next unit: `course start 06_decoder`"
     monkeypatch.setattr(progress, "unit_slugs", lambda: [unit.slug])
-    assert "course progress" in progress.after_check(unit.exercises[-1].id, place)[-1]
+    assert "course assemble" in progress.after_check(unit.exercises[-1].id, place)[-1]
+
+
+def test_of_parts_is_told_where_there_are_some(place):
+    without, with_parts = load_unit("02").exercises[0].id, load_unit("05").exercises[0].id
+    assert "parts of your model" not in progress.after_check(without, place)[0]
+    assert "0 of 18 parts of your model" in progress.after_check(with_parts, place)[0]
+    record.keep(MASK, make_verdict(MASK), "x", place)
+    assert "1 of 18 parts of your model" in progress.after_check(without, place)[0]
 
 
 def test_the_table_shows_what_was_met_and_seen(place):
