@@ -3,8 +3,8 @@
 #
 # In this notebook you write what trains a neural network: the gradients of numbers, of layers and
 # of a whole network, and the loss they start from. At the end your own backward pass learns to
-# read handwritten digits. Plan about two hours; every exercise says how long it takes. Numbers 4,
-# 8 and 9 go with the chapter's second reading.
+# read handwritten digits. Plan a little over two hours; every exercise says how long it takes.
+# Numbers 4, 8 and 9 go with the chapter's second reading.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
 # run the `check` cell below it. The verdict comes within a second: right, or what goes wrong and
@@ -187,7 +187,7 @@ class Value(Node):
 # %% [markdown]
 # The six nodes of the chapter, and then one unit of a network, tanh(w x + b), that learns: 40 steps
 # downhill from w = 1, b = 0 towards an output of 0.5 for the input 2. What would happen without the
-# line that sets the gradients to 0?
+# line that sets the gradients to 0? Guess, then take it out and run the cell again.
 
 # %% tags=["demo"]
 with demonstration():
