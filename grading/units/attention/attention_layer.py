@@ -17,9 +17,10 @@ CAUSAL, CHANGED = "3 heads, 1 KV head and a causal mask", "the same with another
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    """Grouped, square multi-head and multi-query layers; a changed future; reordered tokens."""
+    """Grouped, multi-head and multi-query layers; a changed future; reordered tokens."""
     grouped = _layer(rng, d_model=7, n_heads=6, n_kv_heads=2, head_dim=11)
     square = _layer(rng, d_model=15, n_heads=3, n_kv_heads=3, head_dim=5)
+    wide = _layer(rng, d_model=13, n_heads=3, n_kv_heads=3, head_dim=7)
     shared = _layer(rng, d_model=13, n_heads=3, n_kv_heads=1, head_dim=7)
     x, order = normal(rng, 2, 5, 7), rng.permutation(5)
     early = normal(rng, 2, 5, 13)
@@ -30,6 +31,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("6 heads, 2 KV heads and d_model 7", x, grouped, None),
         ("the same tokens in another order", x[:, order], grouped, None),
         ("3 heads of 5 and d_model 15", normal(rng, 2, 7, 15), square, None),
+        ("3 heads and 3 KV heads of 7, d_model 13", normal(rng, 2, 5, 13), wide, None),
         ("a single token", normal(rng, 3, 1, 13), shared, None),
         (CAUSAL, early, shared, causal(5, 5)),
         (CHANGED, late, shared, causal(5, 5)),
@@ -165,6 +167,16 @@ MISCONCEPTIONS = (
         {K: K.replace("n_kv_heads", "n_heads"), V: V.replace("n_kv_heads", "n_heads")},
     ),
     Misconception(
+        "kv-width-cut-into-query-heads",
+        "k and v are n_kv_heads heads wide, so they do not divide into n_heads. Split both into "
+        "n_kv_heads: the attention inside gives every query head the one it reads.",
+        "attention-grouped-query",
+        {
+            call: f"(x @ {name}.T).reshape(*x.shape[:2], n_heads, -1).transpose(1, 2)"
+            for call, name in ((K, "k_proj"), (V, "v_proj"))
+        },
+    ),
+    Misconception(
         "keys-as-values",
         "The values are made with k_proj, so v_proj is never used: what a token offers to be "
         "found by and what it hands over are two different things.",
@@ -232,6 +244,19 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "causal-where-no-mask",
+        "Where no mask is given, the layer makes a causal one. None hides nothing: whether the "
+        "future is to be hidden is for the caller to say.",
+        "attention-layer",
+        {
+            ATTEND: "grouped_query_attention(\n"
+            "        q, k, v,\n"
+            "        torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()\n"
+            "        if mask is None else mask,\n"
+            "    )"
+        },
+    ),
+    Misconception(
         "residual-added",
         "The layer adds its input to its output. The block does that, around the whole layer; "
         "here it would be counted twice.",
@@ -250,7 +275,7 @@ EXERCISE = Exercise(
     id="attention/attention_layer",
     callable="attention_layer",
     title="The attention layer",
-    parts={PLAIN: 3, MASKED: 1},
+    parts={MASKED: 1, PLAIN: 3},  # the docstring's example, without a mask, is of the last part
     minutes=15,
     difficulty="hard",
     link="attention-layer",

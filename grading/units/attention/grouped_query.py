@@ -174,6 +174,14 @@ MISCONCEPTIONS = (
         {REPEAT_K: "pass", REPEAT_V: "pass"},
     ),
     Misconception(
+        "neither-repeated-nor-refused",
+        "Each query head has to find one KV head opposite: repeat each KV head for the query "
+        "heads of its group, then attend. Where they cannot share evenly, raise the ValueError "
+        "that the docstring promises.",
+        "attention-grouped-query",
+        {REPEAT_K: "pass", REPEAT_V: "pass", CHECK: "if False:"},
+    ),
+    Misconception(
         "repeated-kv-heads-times",
         "Each KV head is repeated as often as there are KV heads. It should be as often as there "
         "are query heads in a group: heads divided by kv_heads.",
@@ -265,7 +273,8 @@ EXERCISE = Exercise(
     id="attention/grouped_query",
     callable="grouped_query_attention",
     title="Grouped-query attention",
-    parts={REFUSED: 1, PLAIN: 1, MASKED: 1},  # the docstring's example is of the last part
+    # The docstring's example, without a mask, is of the last part.
+    parts={REFUSED: 1, MASKED: 1, PLAIN: 1},
     minutes=12,
     difficulty="medium",
     link="attention-grouped-query",

@@ -223,6 +223,13 @@ MISCONCEPTIONS = (
         {PARKED: "share"},
     ),
     Misconception(
+        "nan-times-zero",
+        "Where position 0 has the whole row, 0 / 0 is NaN, and NaN times 0 is NaN still. Put the 0 "
+        "there with `masked_fill` or `torch.where` instead of multiplying by it.",
+        "attention-fully-masked",
+        {PARKED: "share * (row[..., 0] <= 0.9)"},
+    ),
+    Misconception(
         "maps-changed",
         "The shares are right, but the maps were written to on the way: whoever passed them in "
         "has lost position 0. Work on a copy, or on a slice you only read.",

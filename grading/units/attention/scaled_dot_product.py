@@ -147,6 +147,13 @@ MISCONCEPTIONS = (
         {WEIGHTS: f"{WEIGHTS}.transpose(-2, -1)"},
     ),
     Misconception(
+        "values-times-weights",
+        "`v @ weights` has the two the wrong way round: a product sums over the last axis of the "
+        "first, and that has to be the keys. So the weights come first, then the values.",
+        "attention-query-key-value",
+        {f"{WEIGHTS} @ v": f"v @ {WEIGHTS}"},
+    ),
+    Misconception(
         "scaled-twice",
         "The scores are scaled once here and once more inside `attention_weights`, so the weights "
         "are flatter than they should be.",

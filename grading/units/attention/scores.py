@@ -95,6 +95,31 @@ MISCONCEPTIONS = (
         {PRODUCT: f"({PRODUCT} / q.shape[-1] ** 0.5).softmax(dim=-1)"},
     ),
     Misconception(
+        "largest-taken-off",
+        "The largest score of each row is taken off, as a softmax does before its exponentials. "
+        "Leave that to the softmax: here the scores stay as large as they are.",
+        "attention-softmax-axis",
+        {PRODUCT: f"({PRODUCT}) - ({PRODUCT}).amax(dim=-1, keepdim=True)"},
+    ),
+    Misconception(
+        "future-set-to-zero",
+        "Scores of keys to the right of the query's own place are set to 0. Nothing is hidden "
+        "here: each query meets every key. (And a mask would put -inf there, not 0.)",
+        "attention-mask-before-softmax",
+        {PRODUCT: f"({PRODUCT}).tril()"},
+    ),
+    Misconception(
+        "future-hidden",
+        "A causal mask has put -inf where a key stands to the right of the query. Masks come with "
+        "the weights, in the next exercise: here every query meets every key.",
+        "attention-causal-mask",
+        {
+            PRODUCT: f"({PRODUCT}).masked_fill(\n"
+            "        ~torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril(), -torch.inf\n"
+            "    )"
+        },
+    ),
+    Misconception(
         "rows-and-columns-swapped",
         "Rows and columns have changed places: row i belongs to query i, and column j to key j. "
         "Here row i belongs to key i.",
@@ -135,6 +160,34 @@ MISCONCEPTIONS = (
         "only behind exactly one other axis. Count from the end, -2 and -1.",
         LINK,
         {KEYS: "k.transpose(1, 2)"},
+    ),
+    Misconception(
+        "einsum-of-two-axes",
+        "The letters of this `einsum` name a single matrix of queries. Begin each of the three "
+        "with `...`, which stands for the axes in front, however many there are.",
+        LINK,
+        {PRODUCT: 'torch.einsum("qd,kd->qk", q, k)'},
+    ),
+    Misconception(
+        "einsum-of-three-axes",
+        "The letters of this `einsum` want exactly one axis in front. There may be none, or batch "
+        "and heads: write `...` in the place of that letter.",
+        LINK,
+        {PRODUCT: 'torch.einsum("bqd,bkd->bqk", q, k)'},
+    ),
+    Misconception(
+        "einsum-of-four-axes",
+        "The letters of this `einsum` want batch and heads. There may be fewer axes in front, or "
+        "none: `...` in the place of the two letters takes what is there.",
+        LINK,
+        {PRODUCT: 'torch.einsum("bhqd,bhkd->bhqk", q, k)'},
+    ),
+    Misconception(
+        "every-sequence-with-every-other",
+        "Queries meet the keys of all other sequences and heads, too: the axes in front come "
+        "twice, from q and from k. Only what stands at the same place of them belongs together.",
+        "attention-multi-head",
+        {PRODUCT: "torch.tensordot(q, k, dims=([-1], [-1]))"},
     ),
     Misconception(
         "elementwise-product",
@@ -178,6 +231,16 @@ MISCONCEPTIONS = (
         LINK,
         {
             PRODUCT: "(q / q.norm(dim=-1, keepdim=True)) @ (k / k.norm(dim=-1, keepdim=True)).mT",
+        },
+    ),
+    Misconception(
+        "brought-to-length-one",
+        "Every query and key is brought to length 1, which makes cosines of the dot products. "
+        "Leave them as long as they are: a long key gets a larger score.",
+        LINK,
+        {
+            PRODUCT: "torch.nn.functional.normalize(q, dim=-1)"
+            " @ torch.nn.functional.normalize(k, dim=-1).mT",
         },
     ),
     Misconception(

@@ -1,6 +1,6 @@
 """attention/tell_maps: six broken layers, each known by its attention map."""
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ def draw(rng: np.random.Generator) -> Question:
     read_as_letters = _backwards(right, "ABCDEF")
     if read_as_letters not in ("".join(right), *wrong.values(), *sum(also.values(), [])):
         also["numbers-of-the-faults"] = [read_as_letters]
+    for name, choices in _mixed(right, {*wrong.values(), *sum(also.values(), [])}).items():
+        wrong[name], *also[name] = choices
     return Question(shown, "".join(right), wrong, also)
 
 
@@ -88,6 +90,7 @@ def _shows(fault: str, weights: np.ndarray, sharp: np.ndarray, within: float) ->
 
 ORDER = list(FAULTS)
 PAIRS = {f"{one}-and-{other}": (one, other) for one, other in combinations(FAULTS, 2)}
+FUTURES = ("no-mask", "one-ahead", "transposed")  # these maps have weight above the diagonal
 # Three faults that go round: from where each gets its letter, in the one direction and the other.
 TURNS = {
     "lower-triangles-in-a-ring": (
@@ -95,8 +98,8 @@ TURNS = {
         (("over-queries", "no-scale", "mask-after"), ("mask-after", "over-queries", "no-scale")),
     ),
     "futures-in-a-ring": (
-        (("no-mask", "one-ahead", "transposed"), ("one-ahead", "transposed", "no-mask")),
-        (("no-mask", "one-ahead", "transposed"), ("transposed", "no-mask", "one-ahead")),
+        (FUTURES, ("one-ahead", "transposed", "no-mask")),
+        (FUTURES, ("transposed", "no-mask", "one-ahead")),
     ),
 }
 
@@ -123,6 +126,21 @@ def _moved(letters: list[str], faults: tuple[str, ...], sources: tuple[str, ...]
 def _backwards(letters: list[str], names: str) -> str:
     """The name of its fault for each map from A to F."""
     return "".join(names[letters.index(letter)] for letter in "ABCDEF")
+
+
+def _mixed(letters: list[str], named: set[str]) -> dict[str, list[str]]:
+    """Every order of the letters that has no name yet, and one letter that stands there twice."""
+    right = "".join(letters)
+    ahead = {right[ORDER.index(fault)] for fault in FUTURES}
+    found = {"halves-mixed": [], "both-halves-mixed": [], "letter-twice": []}
+    for order in map("".join, permutations(right)):
+        if order != right and order not in named:
+            halves_right = {order[ORDER.index(fault)] for fault in FUTURES} == ahead
+            found["both-halves-mixed" if halves_right else "halves-mixed"].append(order)
+    for i, letter in enumerate(right):
+        others = [other for other in right if other != letter]
+        found["letter-twice"] += [right[:i] + other + right[i + 1 :] for other in others]
+    return found
 
 
 LINKS = {
@@ -181,6 +199,26 @@ MISCONCEPTIONS = (
         "of them has nothing below the diagonal? And in which does the first row end after its "
         "second place?",
         "attention-causal-mask",
+    ),
+    Misconception(
+        "both-halves-mixed",
+        "The maps of faults 1, 5 and 6 show the future, those of 2, 3 and 4 do not: that is sorted "
+        "rightly. Within both threes letters are mixed up. Look below the diagonal in the first, "
+        "and add up rows and columns in the second.",
+        "attention-causal-mask",
+    ),
+    Misconception(
+        "halves-mixed",
+        "Among the letters of faults 2, 3 and 4 is a map with weight above the diagonal. Only "
+        "faults 1, 5 and 6 show the future. Sort the six maps by that first, then each three among "
+        "themselves.",
+        "attention-causal-mask",
+    ),
+    Misconception(
+        "letter-twice",
+        "One letter stands there twice, and one is missing: each map has one fault, and each fault "
+        "one map. The other letters are right.",
+        "attention-softmax-axis",
     ),
     Misconception(
         "numbers-of-the-faults",
