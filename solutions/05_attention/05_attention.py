@@ -90,7 +90,8 @@ with demonstration():
 # {{attention/attention_weights}}
 #
 # The weights are the scores, scaled, and turned into shares by a softmax. A mask decides which
-# keys a query may see at all. Begin without the mask: that part earns points of its own.
+# keys a query may see at all. Begin without the mask: that part earns points of its own. (The
+# check does not ask for the half precision that the docstring names.)
 #
 # <details><summary>Hint</summary>
 #
@@ -440,7 +441,8 @@ with demonstration():
 # map A has fault 1, map B fault 2, and so on. The maps were drawn for you; others have other
 # letters.
 #
-# `broken["maps"]["A"]` is map A as a NumPy array, a row for each query, in three digits.
+# `broken["maps"]["A"]` is map A as a NumPy array, a row for each query, in three digits: a 0 may be
+# hidden, or smaller than 0.0005.
 # `broken["q"]` and `broken["k"]` are what all six got. Add a cell of your own, and compute what a
 # sound layer would give.
 #
