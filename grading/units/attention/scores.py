@@ -104,7 +104,7 @@ MISCONCEPTIONS = (
     Misconception(
         "future-set-to-zero",
         "Scores of keys to the right of the query's own place are set to 0. Nothing is hidden "
-        "here: each query meets every key. (And a mask would put -inf there, not 0.)",
+        "here: each query meets every key. Where something is hidden, -inf has to stand, not 0.",
         "attention-mask-before-softmax",
         {PRODUCT: f"({PRODUCT}).tril()"},
     ),

@@ -202,9 +202,9 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "both-halves-mixed",
-        "The maps of faults 1, 5 and 6 show the future, those of 2, 3 and 4 do not: that is sorted "
-        "rightly. Within both threes letters are mixed up. Look below the diagonal in the first, "
-        "and add up rows and columns in the second.",
+        "The maps that show the future stand at faults 1, 5 and 6, as they should. But within both "
+        "threes letters are mixed up: look below the diagonal there, and add up rows and columns "
+        "at 2, 3 and 4.",
         "attention-causal-mask",
     ),
     Misconception(

@@ -131,6 +131,43 @@ def test_the_maps_are_those_of_the_faults():
         np.testing.assert_allclose(maps[letter], weights, atol=6e-4)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_of_the_letters_is_told_what_is_mixed_up(seed):
+    question = UNIT.by_id["attention/tell_maps"].question(seed)
+    show_the_future = {i: np.triu(question.shown["maps"][i], 1).any() for i in "ABCDEF"}
+    rng = np.random.default_rng(seed)
+    orders = {"".join(rng.permutation(list("ABCDEF"))) for _ in range(12)} - {question.right}
+    for order in orders:
+        said = said_of("tell_maps", lambda order=order: order, seed)
+        assert said.misconception
+        crossed = any(show_the_future[letter] for letter in order[1:4])
+        if said.misconception in ("halves-mixed", "both-halves-mixed"):
+            assert crossed == (said.misconception == "halves-mixed")
+
+
+def test_two_pairs_that_have_changed_places_and_a_letter_twice():
+    right = UNIT.by_id["attention/tell_maps"].question(1).right
+    no_mask, over_queries, no_scale, after, ahead, turned = right
+    pairs = turned + after + no_scale + over_queries + ahead + no_mask
+    assert said_of("tell_maps", lambda: pairs).misconception == "both-halves-mixed"
+    twice = right[:-1] + no_mask
+    assert said_of("tell_maps", lambda: twice).misconception == "letter-twice"
+
+
+# --- points -------------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_without_a_mask_leaves_the_point_for_the_mask():
+    def causal_by_default(x, q_proj, k_proj, v_proj, o_proj, n_heads, n_kv_heads, mask=None):
+        mask = causal_mask(x.shape[1]) if mask is None else mask
+        weights = q_proj, k_proj, v_proj, o_proj
+        return answer("attention_layer")(x, *weights, n_heads, n_kv_heads, mask)
+
+    said = said_of("attention_layer", causal_by_default)
+    assert (said.score, said.misconception) == (1, "causal-where-no-mask")
+    assert "Right: with a mask (1)." in said.details
+
+
 # --- wording ------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,17 @@ def turned_with_t(q, k):
     return q @ k.t()
 
 
+@wrong("scores")
+def letters_for_one_matrix(q, k):
+    return torch.einsum("ij,kj->ik", q, k)
+
+
+@wrong("scores")
+def past_only(q, k):
+    later = torch.ones(q.shape[-2], k.shape[-2]).triu(1) == 1
+    return torch.where(later, torch.zeros(()), q @ k.mT)
+
+
 @right("scores")
 def by_tensordot(q, k):
     if q.dim() == 2:
@@ -341,6 +352,15 @@ def noise_left_in(x, q_proj, k_proj, v_proj, o_proj, n_heads, n_kv_heads, mask=N
     return torch.nn.functional.dropout(out, 0.1)
 
 
+@wrong("attention_layer")
+def all_split_alike(x, q_proj, k_proj, v_proj, o_proj, n_heads, n_kv_heads, mask=None):
+    def heads(y):
+        return y.view(y.shape[0], y.shape[1], n_heads, y.shape[2] // n_heads).transpose(1, 2)
+
+    q, k, v = heads(x @ q_proj.T), heads(x @ k_proj.T), heads(x @ v_proj.T)
+    return course("merge_heads")(course("grouped_query")(q, k, v, mask)) @ o_proj.T
+
+
 # --- maps -----------------------------------------------------------------------------------------
 
 
@@ -358,6 +378,13 @@ def mean_over_heads(maps, from_word, to_word):
 def threshold_of_a_half(maps, from_word, to_word):
     row = maps[:, :, from_word[-1]]
     return course("read_map")(maps, from_word, to_word).masked_fill(row[..., 0] > 0.5, 0.0)
+
+
+@wrong("read_map")
+def zeroed_by_a_product(maps, from_word, to_word):
+    asks = maps[:, :, from_word[-1]]
+    reads = asks[..., 0] <= 0.9
+    return reads * asks[..., to_word].sum(-1) / (1 - asks[..., 0])
 
 
 @wrong("read_map")
