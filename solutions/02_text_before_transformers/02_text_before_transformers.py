@@ -137,8 +137,10 @@ with demonstration():
 #
 # <details><summary>Hint</summary>
 #
-# Logarithm first, mean second, exponential last. The product of 10,000 probabilities is 0 on any
-# computer; the sum of their logarithms is an ordinary number.
+# Logarithm first, mean second, exponential last. In floating point, 10,000 factors of 1/2 have the
+# product 0; the sum of their logarithms is an ordinary number. NumPy's logarithm of 0 is minus
+# infinity, which is what a cost of infinity needs, and warns of it: look for zeros first, or let it
+# warn.
 #
 # </details>
 
@@ -233,15 +235,24 @@ def sample_text(
 
 # %% [markdown]
 # Your model has read Hamlet, and nothing else. Let it go on from *to be or not*, with a memory of
-# 0, 1, 2 and 3 words. Which of the lines did it write, and which did it copy?
+# 0, 1, 2 and 3 words. Which of the lines did it write, and which did it copy? The last number says
+# how many of the new tokens in a row stand just so in Hamlet.
+
 
 # %% tags=["demo"]
+def longest_copy(line):
+    """How many tokens in a row of `line` stand just so in Hamlet."""
+    text = " ".join(["", *map(str, hamlet), ""])
+    runs = [line[i:j] for i in range(len(line)) for j in range(i + 1, len(line) + 1)]
+    return max(len(run) for run in runs if " ".join(["", *map(str, run), ""]) in text)
+
+
 with demonstration():
     prompt = vocabulary.encode(to_words("to be , or not"))
     uniforms = np.random.default_rng(3).random(14).tolist()
     for n in (1, 2, 3, 4):
         line = sample_text(hamlet, prompt, n, uniforms, len(vocabulary), k=0)
-        print(f"n={n}: ... {' '.join(vocabulary.decode(line))}")
+        print(f"n={n}: ... {' '.join(vocabulary.decode(line))}  ({longest_copy(line)})")
 
 # %% [markdown]
 # ## 5. A text that nobody counted
@@ -318,8 +329,8 @@ with demonstration():
         print(f"{n} {math.exp(known):20.1f} {math.exp(new):10.1f} {unseen:12.0%}")
 
 # %% [markdown]
-# The plays that were counted become easier with every word of context. The act that was not
-# becomes harder after n = 2: most of its 3-grams and nearly all of its 4-grams never occurred. A
+# The play that was counted becomes easier with every word of context. The act that was not
+# becomes harder after n = 2: most of its 3-grams, and far more of its 4-grams, never occurred. A
 # table remembers; it does not know that *my good lord* and *my dear lord* are nearly the same.
 #
 # ## 6. What a bag of words cannot tell
@@ -361,7 +372,8 @@ def confused_pairs(texts: list[str]) -> list[tuple[int, int]]:
 
 
 # %% [markdown]
-# Whole sentences of Shakespeare that a bag confuses. In which pairs does the order matter?
+# Pieces between two stops, from four plays and without their commas; only those with *and*, *thou*
+# or *lord*, to be quick. These pairs a bag confuses. In which of them does the order matter?
 
 # %% tags=["demo"]
 with demonstration():
@@ -573,15 +585,15 @@ def which_network() -> dict[str, str]:
 #
 # The last demonstration trains with *your* `run_rnn`. A sequence begins with one of four symbols;
 # after that come only others. The network is to name the first symbol at the end. It learns on
-# distances from 1 up to the longest, and is tested at the longest.
+# distances from 1 up to the longest, and is tested at the longest; at 80 with three random starts.
 
 # %% tags=["demo"]
 from reference_impl.text_before_transformers.sequence_tasks import recall_batch, recall_batches
 
 
-def train_recall(longest, steps=200, d_hidden=32):
+def train_recall(longest, seed, steps=200, d_hidden=32):
     """The share of right answers at distance `longest`, of a network trained with run_rnn."""
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     shapes = [(d_hidden, 8), (d_hidden, d_hidden), (d_hidden,), (4, d_hidden)]
     weights = [torch.empty(s).uniform_(-(d_hidden**-0.5), d_hidden**-0.5) for s in shapes]
     optimizer = torch.optim.Adam([w.requires_grad_() for w in weights], lr=1e-2)
@@ -590,7 +602,7 @@ def train_recall(longest, steps=200, d_hidden=32):
         states = run_rnn(x, torch.zeros(len(x), d_hidden), *weights[:3])
         return states[:, -1] @ weights[3].T  # batch 4
 
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seed)
     for x, answers in recall_batches(steps, longest, generator):
         loss = torch.nn.functional.cross_entropy(scores(x), answers)
         optimizer.zero_grad()
@@ -602,11 +614,14 @@ def train_recall(longest, steps=200, d_hidden=32):
 
 
 with demonstration():
-    for longest in (5, 10, 80):
-        right = train_recall(longest)
-        print(f"distance {longest:2}: {right:.0%} right (guessing: 25%)", flush=True)
+    for longest, seed in ((5, 1), (10, 1), (80, 1), (80, 2), (80, 3)):
+        right = train_recall(longest, seed)
+        print(f"distance {longest:2}, seed {seed}: {right:.0%} right (guessing: 25%)", flush=True)
 
 # %% [markdown]
+# Up to 10 the network has learned it. At 80 each start ends elsewhere, and far from 25% on either
+# side: something of the symbol arrives, but not which of the four it was.
+#
 # **What you have now.** Counts that write and recite, a yardstick for every language model to come,
 # a bag that loses order, and a network that reads and forgets. Ten exercises, 29 points. The next
 # chapters take the troubles one by one: chapter 3 makes depth work, chapter 4 gives tokens vectors

@@ -190,6 +190,13 @@ MISCONCEPTIONS = (
         {BAG: 'Counter("".join(one))'},
     ),
     Misconception(
+        "bag-of-characters",
+        "The characters are counted, spaces too: a text that is handed to `Counter` or `sorted` "
+        "falls apart into characters. Hand over the list of its words.",
+        LINK,
+        {f"{BAG} for one in words": "Counter(text.lower()) for text in texts"},
+    ),
+    Misconception(
         "same-length-suffices",
         "Texts with the same number of words are taken for confused, whichever words they are.",
         LINK,

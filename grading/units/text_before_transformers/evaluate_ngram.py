@@ -120,6 +120,14 @@ def with_shorter_contexts(texts, held_out, n, vocab_size, k):
     return sum(costs) / len(costs), unseen / len(costs)
 
 
+def joined_for_the_cost(texts, held_out, n, vocab_size, k):
+    """The probabilities from all texts end to end, the share text by text."""
+    joined = [token for text in texts for token in text]
+    nats, _ = token_by_token([joined], held_out, n, vocab_size, k)
+    _, unseen = token_by_token(texts, held_out, n, vocab_size, k)
+    return nats, unseen
+
+
 def a_model_for_each_text(texts, held_out, n, vocab_size, k):
     """The mean over the texts of what each of them alone would give."""
     found = [token_by_token([text], held_out, n, vocab_size, k) for text in texts]
@@ -134,6 +142,13 @@ MISCONCEPTIONS = (
         "end in the next: those never stood in any of them.",
         LINK,
         {LOOP: "for text in [[token for text in texts for token in text]]:"},
+    ),
+    Misconception(
+        "joined-for-the-cost",
+        "The share is right, but the probabilities come from all texts put end to end, as if some "
+        "n-grams began in one text and ended in the next.",
+        LINK,
+        answer=joined_for_the_cost,
     ),
     Misconception(
         "held-out-text-counted",
@@ -157,6 +172,13 @@ MISCONCEPTIONS = (
         "Each text overwrites the counts of the one before, so only the last is left: add up.",
         LINK,
         {COUNT: "counts = Counter(count_ngrams(text, n))"},
+    ),
+    Misconception(
+        "later-count-replaces",
+        "Where an n-gram stands in two texts, the count of the later replaces that of the earlier, "
+        "as `update` of a plain dict does. `Counter.update` adds.",
+        LINK,
+        {COUNT: "counts = Counter({**counts, **count_ngrams(text, n)})"},
     ),
     Misconception(
         "only-the-first-text",
@@ -322,6 +344,16 @@ MISCONCEPTIONS = (
         {
             RESULT: "kinds = set(count_ngrams(held_out, n))\n"
             "    return nats, sum(counts[kind] == 0 for kind in kinds) / len(kinds)"
+        },
+    ),
+    Misconception(
+        "each-kind-once",
+        "Each different n-gram of the held-out text enters once, in the cost as in the share. Go "
+        "through them as they come: one that stands there ten times counts ten times.",
+        LINK,
+        {
+            f"for i in {STARTS}:": "for ngram in count_ngrams(held_out, n):",
+            "ngram = tuple(held_out[i : i + n])": "pass",
         },
     ),
     Misconception(

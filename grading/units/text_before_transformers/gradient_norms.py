@@ -279,6 +279,42 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "sliced-and-none",
+        "One of the gradients is None: the states are cut out of the stacked result, on which the "
+        "last state does not depend, and `allow_unused` lets it pass. Keep the very tensors that "
+        "the loop made, in a list.",
+        LINK,
+        {
+            GRADS: "torch.autograd.grad((parts := torch.stack(states).unbind())[-1].sum(), parts, "
+            "allow_unused=True)"
+        },
+    ),
+    Misconception(
+        "nothing-needs-a-gradient",
+        "PyTorch kept no way back: neither x nor state nor weights ask for a gradient. Make it "
+        "with `requires_grad_()` on a detached copy of the first state.",
+        LINK,
+        {"hidden.detach().requires_grad_()": "hidden.detach()"},
+    ),
+    Misconception(
+        "grad-not-retained",
+        "`.grad` is None: after `backward()` PyTorch keeps it for the tensors that one began with, "
+        "not for those that a step made. Call `retain_grad()` on each state, or use "
+        "`torch.autograd.grad`.",
+        LINK,
+        {GRADS: "[None for _ in states]"},
+    ),
+    Misconception(
+        "start-has-an-entry",
+        "There is an entry too many, at the end: the state before the first position, which has "
+        "none.",
+        LINK,
+        {
+            "states, hidden = [], hidden.detach().requires_grad_()": "hidden = "
+            "hidden.detach().requires_grad_()\n    states = [hidden]"
+        },
+    ),
+    Misconception(
         "last-distance-missing",
         "There is an entry too few: one for each position is asked for, distance 0 included.",
         LINK,

@@ -24,7 +24,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         "4,001 tokens": (long, USUAL, ""),
         "5 tokens of equal probability": (np.full(5, 1 / 17), USUAL, "equal"),
         "tokens that were certain": (np.ones(3), USUAL, ""),
-        "a token of probability 0 among others": (zero, EDGE, ""),
+        "a token of probability 0 among others": (zero, EDGE, "zero"),
         "a text without tokens": (np.zeros(0), EDGE, ""),
     }
     return [
@@ -73,12 +73,21 @@ def by_roots(probabilities):
 NATS = "float(-np.log(probabilities).mean())"
 BOTH = "return nats, math.exp(nats)"
 ZERO = "if (probabilities == 0).any():\n        return math.inf, math.inf"
+NO_ZERO = {ZERO: "if False:\n        return math.inf, math.inf"}  # NumPy's ln 0 is minus infinity
 EMPTY = "if len(probabilities) == 0:"
+
+
+def _quietly(expression: str) -> str:
+    """The same without NumPy's warnings about 0."""
+    return f"np.errstate(all='ignore')(lambda: float({expression}))()"
+
 
 WEIGHTED = (
     "Each cost is multiplied by its probability and then {}, as in the entropy of a model. Here "
     "the tokens have come already, and each counts once, however unlikely it was."
 )
+
+NO_NUMBER = " And 0 times infinity is no number."
 
 MISCONCEPTIONS = (
     Misconception(
@@ -87,6 +96,16 @@ MISCONCEPTIONS = (
         "costs twice as much. Wanted is the cost of a token.",
         LINK,
         {NATS: "float(-np.log(probabilities).sum())"},
+    ),
+    Misconception(
+        "sum-without-end",
+        "The costs are added up and not divided by the number of tokens, and exp of so large a sum "
+        "is infinite for a long text. Divide first: wanted is the cost of a token.",
+        LINK,
+        {
+            NATS: "float(-np.log(probabilities).sum())",
+            BOTH: "return nats, math.exp(nats) if nats < 700 else math.inf",
+        },
     ),
     Misconception(
         "mean-before-logarithm",
@@ -120,6 +139,22 @@ MISCONCEPTIONS = (
         WEIGHTED.format("averaged"),
         LINK,
         {NATS: "float(-(probabilities * np.log(probabilities)).mean())"},
+    ),
+    Misconception(
+        "weighted-by-probability-of-0",
+        WEIGHTED.format("added") + NO_NUMBER,
+        LINK,
+        {
+            NATS: _quietly("-(probabilities * np.log(probabilities)).sum()"),
+            BOTH: "return nats, math.inf if nats > 700 else math.exp(nats)",
+            **NO_ZERO,
+        },
+    ),
+    Misconception(
+        "weighted-and-averaged-with-0",
+        WEIGHTED.format("averaged") + NO_NUMBER,
+        LINK,
+        {NATS: _quietly("-(probabilities * np.log(probabilities)).mean()"), **NO_ZERO},
     ),
     Misconception(
         "median-instead-of-mean",
@@ -178,6 +213,13 @@ MISCONCEPTIONS = (
         "The logarithm of a probability is negative or 0; a cost is not. The minus is missing.",
         LINK,
         {NATS: "float(np.log(probabilities).mean())"},
+    ),
+    Misconception(
+        "sign-lost-at-0-too",
+        "The minus is missing: what was called impossible costs minus infinity here, less than all "
+        "else, and a likely token costs more than a rare one. A cost is −ln p.",
+        LINK,
+        {NATS: _quietly("np.log(probabilities).mean()"), **NO_ZERO},
     ),
     Misconception(
         "numbers-swapped",
@@ -252,6 +294,14 @@ EXERCISE = Exercise(
             LINK,
             ("equal",),
             lambda equal: bool(np.isclose(equal[1], 17)),
+        ),
+        Property(
+            "impossible-costs-infinitely-much",
+            "One token had the probability 0, and the text costs a finite number of nats all the "
+            "same. What a model called impossible costs infinitely much.",
+            LINK,
+            ("zero",),
+            lambda zero: not math.isfinite(zero[0]),
         ),
     ),
 )

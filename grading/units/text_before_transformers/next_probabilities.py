@@ -96,6 +96,11 @@ KEY = "(*context, token)"
 REFUSE = "total == 0 and k == 0"
 
 
+def _shared_by(denominator: str, counts: str = "(after + k)") -> dict[str, str]:
+    """Divided by something that may be 0, as NumPy does it, without its warning."""
+    return {RESULT: f"np.errstate(all='ignore')(lambda: {counts} / ({denominator}))()"}
+
+
 def context_counted_alone(token_ids, context, vocab_size, k):
     """The denominator counts the context itself, its place at the text's end included."""
     n = len(context)
@@ -149,7 +154,7 @@ MISCONCEPTIONS = (
         "The probabilities add up to more than 1: every count got its k, but the sum of the counts "
         "in the denominator did not grow with them.",
         LINK,
-        {RESULT: "(after + k) / max(total, 1e-300)"},
+        _shared_by("total"),
     ),
     Misconception(
         "k-added-once",
@@ -169,7 +174,7 @@ MISCONCEPTIONS = (
         "The denominator counts only the kinds of tokens that followed this context. Those that "
         "never did were given a k as well.",
         LINK,
-        {RESULT: "(after + k) / max(total + k * (after > 0).sum(), 1e-300)"},
+        _shared_by("total + k * (after > 0).sum()"),
     ),
     Misconception(
         "only-unseen-smoothed",
@@ -203,17 +208,14 @@ MISCONCEPTIONS = (
         "The denominator takes the number of different tokens in the text for the vocabulary. "
         "`vocab_size` may be larger, and each of its tokens was given a k.",
         LINK,
-        {RESULT: "(after + k) / max(total + k * len(set(token_ids)), 1e-300)"},
+        _shared_by("total + k * len(set(token_ids))"),
     ),
     Misconception(
         "unseen-left-at-zero",
         "Only the tokens that did follow got a k, and what never followed keeps the probability "
         "0. Every token of the vocabulary gets k more.",
         LINK,
-        {
-            RESULT: "np.where(after > 0, after + k, 0) "
-            "/ max(np.where(after > 0, after + k, 0).sum(), 1e-300)"
-        },
+        _shared_by("np.where(after > 0, after + k, 0).sum()", "np.where(after > 0, after + k, 0)"),
     ),
     Misconception(
         "search-goes-on-behind-the-context",
@@ -273,6 +275,14 @@ MISCONCEPTIONS = (
         "weight of a count of 1. Counts are shared out by dividing.",
         LINK,
         {RESULT: "np.exp(after + k) / np.exp(after + k).sum()"},
+    ),
+    Misconception(
+        "unseen-context-refused",
+        "A context that was never seen is refused although k is above 0. Then each of the V tokens "
+        "has k of kV occurrences, that is 1/V. Only where k is 0 as well is there nothing to go "
+        "by.",
+        LINK,
+        {f"if {REFUSE}:": "if total == 0:"},
     ),
     Misconception(
         "nothing-becomes-uniform",

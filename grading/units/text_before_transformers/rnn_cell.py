@@ -139,6 +139,13 @@ MISCONCEPTIONS = (
         {SUM: f"torch.tanh({FROM_X} + bias) + torch.tanh({FROM_HIDDEN})"},
     ),
     Misconception(
+        "two-tanhs-bias-with-the-state",
+        "What comes from x has a tanh of its own, and state and bias have another. There is one, "
+        "over the sum of all three.",
+        LINK,
+        {SUM: f"torch.tanh({FROM_X}) + torch.tanh({FROM_HIDDEN} + bias)"},
+    ),
+    Misconception(
         "joined-in-another-order",
         "State and x are joined to one vector, and their weights to one matrix, in another order: "
         "the weights of the one then meet the numbers of the other.",

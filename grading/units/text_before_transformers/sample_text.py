@@ -252,6 +252,14 @@ MISCONCEPTIONS = (
         {CHOICE: "max(int((ends <= u).sum()) - 1, 0)"},
     ),
     Misconception(
+        "last-end-before-u",
+        "The token drawn is the one whose stretch ends at or before u, too low by one: in the "
+        "first stretch it is -1, which is no token. The number of ends at or below u is the "
+        "token.",
+        LINK,
+        {CHOICE: f"{CHOICE} - 1"},
+    ),
+    Misconception(
         "counted-from-the-right",
         "The stretches are laid from right to left: u near 0 draws the last token. The order of "
         "the ids is asked for, the first token on the left.",

@@ -29,6 +29,9 @@ def draw(rng: np.random.Generator) -> Question:
                 name: letters[NETWORKS[rank]] for name, rank in zip(NETWORKS, ranks, strict=True)
             }
             choices.setdefault(misread, []).append(choice)
+    choices["keys-and-values-swapped"] = [
+        dict(zip("ABCD", named, strict=True)) for named in permutations(NETWORKS)
+    ]
     return Question(
         shown={"distances": DISTANCES, "curves": shown},
         right=letters,
@@ -140,6 +143,12 @@ EXERCISE = decision(
             "bias-thought-to-harm",
             "The GRU with a bias was given the steepest fall. The bias opens the update gate "
             "towards keeping the state, and with it the gradient.",
+            LINK,
+        ),
+        Misconception(
+            "keys-and-values-swapped",
+            "The letters are the keys here, and the networks the values. Turn it round: the keys "
+            "are the networks.",
             LINK,
         ),
         Misconception(

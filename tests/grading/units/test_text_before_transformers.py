@@ -103,7 +103,8 @@ def test_every_wrong_order_of_the_curves_shows_a_misreading():
     question = EXERCISE.question(3)
     letters = question.right.values()
     others = {order for order in permutations(letters) if order != tuple(letters)}
-    chosen = [tuple(choice[name] for name in question.right) for choice in _wrong(question)]
+    orders = [choice for choice in _wrong(question) if set(choice) == set(NETWORKS)]
+    chosen = [tuple(choice[name] for name in question.right) for choice in orders]
     assert len(chosen) == len(others) == 23
     assert set(chosen) == others
 
@@ -114,9 +115,29 @@ def test_a_further_choice_is_named_like_the_first():
     assert judge(EXERCISE, 3, at.run(lambda: choice)).misconception == name
 
 
+@pytest.mark.parametrize("named", [NETWORKS, NETWORKS[::-1]])
+def test_keys_and_values_that_changed_places_are_named(named):
+    at = trial(EXERCISE, 3)
+    choice = dict(zip("ABCD", named, strict=True))
+    assert judge(EXERCISE, 3, at.run(lambda: choice)).misconception == "keys-and-values-swapped"
+
+
 def _wrong(question):
     further = [choice for choices in question.also.values() for choice in choices]
     return [*question.wrong.values(), *further]
+
+
+def test_a_small_number_in_the_place_of_0_is_seen_whatever_it_is():
+    exercise = UNIT.by_id["text_before_transformers/nats_and_perplexity"]
+
+    def clipped(probabilities):
+        if len(probabilities) == 0:
+            raise ValueError("no tokens")
+        nats = float(-np.log(probabilities + 3e-13).mean())
+        return nats, math.exp(nats)
+
+    verdict = judge(exercise, 0, trial(exercise, 0).run(clipped))
+    assert "infinitely much" in verdict.message
 
 
 def test_the_curve_of_large_weights_grows():
