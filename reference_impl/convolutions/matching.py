@@ -23,18 +23,13 @@ def match_scores(
     >>> match_scores(image, patch=torch.tensor([[1.0, 2.0]])).round(decimals=3)
     tensor([[ 0.,  0., -1.,  1.]])
     """
-    windows = sliding_windows(image[None, None], tuple(patch.shape))[0, 0]
+    places = sliding_windows(image[None, None], tuple(patch.shape))[0, 0]
     pattern = patch.flatten() - patch.mean()  # pixels
-    one_grey = bool((patch == patch[0, 0]).all())
-    # A row at a time: all windows of a photograph together would fill a gigabyte.
-    rows = [_row_scores(row.flatten(-2), pattern) for row in windows]
-    scores = torch.stack(rows)
-    return torch.zeros_like(scores) if one_grey else scores
-
-
-def _row_scores(
-    windows: Float[Tensor, "out_width pixels"], pattern: Float[Tensor, " pixels"]
-) -> Float[Tensor, " out_width"]:
-    centred = windows - windows.mean(dim=-1, keepdim=True)
-    scores = centred @ pattern / (centred.norm(dim=-1) * pattern.norm())
-    return torch.where((windows == windows[:, :1]).all(dim=-1), 0.0, scores)
+    rows = []
+    for row in places:  # all windows of a photograph together would fill a gigabyte
+        windows = row.flatten(-2)  # out_width pixels
+        centred = windows - windows.mean(dim=-1, keepdim=True)
+        scores = centred @ pattern / (centred.norm(dim=-1) * pattern.norm())
+        one_grey = (windows == windows[:, :1]).all(dim=-1) | (patch == patch[0, 0]).all()
+        rows.append(torch.where(one_grey, 0.0, scores))
+    return torch.stack(rows)
