@@ -34,7 +34,7 @@ class Sandbox:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
         self.folder = folder
-        self.environments = 0
+        self.environments = self.compiled = 0
         self._calls = folder / "calls.txt"
         self._monkeypatch = monkeypatch
         for name in ("requirements.lock", "requirements-data.lock", "requirements-test.lock"):
@@ -46,11 +46,12 @@ class Sandbox:
         monkeypatch.setenv("PYTHONPATH", str(folder / "fake"))
         monkeypatch.setenv("FAKE_PIP_CALLS", str(self._calls))
         monkeypatch.setattr(Bootstrap, "system_tools", lambda self: None)
-        monkeypatch.setattr(bootstrap.subprocess, "run", self._make_venv)
+        monkeypatch.setattr(bootstrap.subprocess, "run", self._run)
 
-    def _make_venv(self, command, **_):
-        assert command[1:3] == ["-m", "venv"]
-        self.environments += 1
+    def _run(self, command, **_):
+        assert command[1:3] in (["-m", "venv"], ["-m", "compileall"])
+        self.environments += command[2] == "venv"
+        self.compiled += command[2] == "compileall"
         return subprocess.CompletedProcess(command, 0, stdout="")
 
     def pip_answers(self, output: str, status: int) -> None:
@@ -88,7 +89,7 @@ TESTS = "-r requirements.lock -r requirements-test.lock"
 
 def test_the_first_run_installs_each_step_once_in_order(sandbox):
     sandbox.bootstrap().run()
-    assert sandbox.environments == 1
+    assert sandbox.environments == sandbox.compiled == 1
     assert sandbox.calls() == [PACKAGES, DATA, COURSE]
 
 
@@ -440,6 +441,17 @@ def wheel(folder: Path) -> None:
             f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
         file.writestr(f"{info}/RECORD", "")
+
+
+def test_packages_are_compiled_but_for_their_own_tests(tmp_path):
+    boot = Bootstrap(str(tmp_path))
+    boot.python = sys.executable
+    folder = tmp_path / ".venv" / "lib" / "package"
+    for name in ("one.py", "tests/two.py", "broken.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("(" if name == "broken.py" else "1")
+    boot.compile()
+    assert [path.name.split(".")[0] for path in folder.rglob("*.pyc")] == ["one"]
 
 
 @pytest.mark.parametrize("told_by", ["file", "environment"])
