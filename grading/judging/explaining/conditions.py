@@ -99,7 +99,9 @@ def _features(view: View, i: int) -> Iterator[Found]:
         yield from _of_input(f"`{name}`", value)
     for word, size in sizes.items():
         yield _found(size == 1, f"where {word} is 1", f"where {word} is more than 1")
-    for one, other in combinations(sorted(sizes), 2):
+    # Of two conditions that come to the same, the one on what the function is given is understood.
+    pairs = combinations(sorted(sizes), 2)
+    for one, other in sorted(pairs, key=lambda pair: sum(word not in case.inputs for word in pair)):
         equal = sizes[one] == sizes[other]
         yield _found(equal, f"where {one} equals {other}", f"where {one} differs from {other}")
     given = [name for name, value in case.inputs.items() if type(value) is int]
