@@ -2,7 +2,9 @@
 
 import html
 import os
+import re
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ HEADINGS = {
 # Each stands out, 3 to 1 at least, from white and from the dark of JupyterLab, VS Code and Colab.
 # Grey is what nobody has tried yet.
 COLOURS = {"pass": "#2a9a4b", "partial": "#b87a00", "fail": "#e5534b", "missing": "#808890"}
+EMPHASIS = re.compile(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])")
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,10 @@ def points(score: float, max_score: float) -> str:
 
 
 def inline(text: str) -> str:
-    """Escape, and set `code` in backticks as code."""
+    """Escape, set `code` in backticks as code, and *words* between stars with emphasis."""
     pieces = html.escape(text).split("`")
     if len(pieces) % 2 == 0:  # an odd backtick: leave the text as it is
         return "`".join(pieces)
-    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(pieces))
+    words = (EMPHASIS.sub(r"<em>\1</em>", piece) for piece in pieces[::2])
+    code = (f"<code>{piece}</code>" for piece in pieces[1::2])
+    return "".join(piece for pair in zip_longest(words, code, fillvalue="") for piece in pair)

@@ -154,10 +154,10 @@ def not_refused(view: View) -> tuple[str, str] | None:
     if {view.differences[i].kind for i in view.wrong_cases} != {"not raised"}:
         return None
     i, more = view.wrong_cases[0], len(view.wrong_cases) - 1
-    also = f", and so on {more} more case{'s' * (more > 1)}" if more else ""
+    also = f"; the same on {more} more" if more else ""
     return "not refused", (
-        f"All that should come back is right. On {view.says(i)}, "
-        f"{_a(view.at.expected(i).error.type)} is wanted, and something comes back{also}."
+        f"Every value that should come back is right. On {view.says(i)}, "
+        f"{_a(view.at.expected(i).error.type)} should be raised instead, and was not{also}."
     )
 
 

@@ -134,9 +134,12 @@ def _relations(pair: Pair, name: str, array: np.ndarray) -> Iterator[tuple]:
     if array.shape == have.shape:
         if pair.same(-array, have):
             yield "is negated", name
-        if pair.alike and pair.same(pair.want + array, have):
+        step = pair.alike and not pair.same(
+            pair.want, array
+        )  # else all is twice the right one, or 0
+        if step and pair.same(pair.want + array, have):
             yield "added", name
-        if pair.alike and pair.same(pair.want - array, have):
+        if step and pair.same(pair.want - array, have):
             yield "taken off", name
         if pair.alike and pair.same(pair.want * array, have):
             yield "multiplied", name

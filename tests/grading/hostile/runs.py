@@ -204,4 +204,4 @@ def _read(box: str) -> tuple[str, str]:
     """Status and message from a verdict's box."""
     head, message = re.findall(r"<p>(.*?)</p>", box, re.DOTALL)[:2]
     status = STATUS[re.search(r"<strong>(.*?):", head)[1]]
-    return status, html.unescape(re.sub(r"</?code>", "`", message))
+    return status, html.unescape(re.sub(r"</?em>", "*", re.sub(r"</?code>", "`", message)))

@@ -116,7 +116,7 @@ def test_an_error_that_does_not_come_is_told_where_all_else_is_right():
 
     said = said_of(PATCHES, hands_back)
     assert "All that should come back is right. On " in said.message
-    assert "a ValueError is wanted, and something comes back" in said.message
+    assert "a ValueError should be raised instead, and was not" in said.message
     assert said.cause == "explained"
 
 

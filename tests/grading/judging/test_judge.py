@@ -11,6 +11,7 @@ from grading.course.sources import apply_edits, solution_of, wrong_answer
 from grading.course.unit import load_exercise, load_unit
 from grading.judging import bank
 from grading.judging.judge import judge, trial
+from grading.judging.verdict import inline
 
 SEED = 1
 
@@ -244,3 +245,16 @@ def test_a_missing_return_is_guessed_where_none_is_no_answer():
     assert "Is a `return` missing?" in str(said_of(wants_one, lambda *inputs: None))
     verdict = said_of(load_exercise(may_be_none), lambda *inputs: None)
     assert verdict.score < verdict.max_score and "`return` missing" not in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The *other* side of `a*b*c` < 1", "The <em>other</em> side of <code>a*b*c</code> &lt; 1"),
+        ("2 * 3 * 4 and a*b*c and **kwargs", "2 * 3 * 4 and a*b*c and **kwargs"),
+        ("*no yes* differs", "<em>no yes</em> differs"),
+        ("an odd ` *x*", "an odd ` *x*"),
+    ],
+)
+def test_code_and_stressed_words_are_set_as_such(text, shown):
+    assert inline(text) == shown
