@@ -23,13 +23,10 @@ def match_scores(
     >>> match_scores(image, patch=torch.tensor([[1.0, 2.0]])).round(decimals=3)
     tensor([[ 0.,  0., -1.,  1.]])
     """
-    places = sliding_windows(image[None, None], tuple(patch.shape))[0, 0]
+    windows = sliding_windows(image[None, None], tuple(patch.shape))[0, 0]
+    windows = windows.flatten(-2)  # out_height out_width pixels
+    centred = windows - windows.mean(dim=-1, keepdim=True)
     pattern = patch.flatten() - patch.mean()  # pixels
-    rows = []
-    for row in places:  # all windows of a photograph together would fill a gigabyte
-        windows = row.flatten(-2)  # out_width pixels
-        centred = windows - windows.mean(dim=-1, keepdim=True)
-        scores = centred @ pattern / (centred.norm(dim=-1) * pattern.norm())
-        one_grey = (windows == windows[:, :1]).all(dim=-1) | (patch == patch[0, 0]).all()
-        rows.append(torch.where(one_grey, 0.0, scores))
-    return torch.stack(rows)
+    scores = centred @ pattern / (centred.norm(dim=-1) * pattern.norm())
+    one_grey = (windows == windows[..., :1]).all(dim=-1) | (patch == patch[0, 0]).all()
+    return torch.where(one_grey, 0.0, scores)

@@ -90,7 +90,7 @@ def by_cosine(image, patch):
 CENTRED = "centred = windows - windows.mean(dim=-1, keepdim=True)"
 PATTERN = "pattern = patch.flatten() - patch.mean()"
 SCORES = "scores = centred @ pattern / (centred.norm(dim=-1) * pattern.norm())"
-RESULT = "rows.append(torch.where(one_grey, 0.0, scores))"
+RESULT = "return torch.where(one_grey, 0.0, scores)"
 
 MISCONCEPTIONS = (
     Misconception(
@@ -102,7 +102,7 @@ MISCONCEPTIONS = (
             CENTRED: "centred = windows",
             PATTERN: "pattern = patch.flatten()",
             SCORES: "scores = centred @ pattern",
-            RESULT: "rows.append(scores)",
+            RESULT: "return scores",
         },
     ),
     Misconception(
@@ -171,7 +171,7 @@ MISCONCEPTIONS = (
         "Where a window or the patch has one grey alone, this divides 0 by 0. The docstring asks "
         "for the score 0 there.",
         LINK,
-        {RESULT: "rows.append(scores)"},
+        {RESULT: "return scores"},
     ),
     Misconception(
         "patch-turned",
@@ -184,7 +184,7 @@ MISCONCEPTIONS = (
         "The sign of the score is lost: the negative of a patch is as unlike it as can be, and "
         "scores -1.",
         LINK,
-        {RESULT: "rows.append(torch.where(one_grey, 0.0, scores).abs())"},
+        {RESULT: "return torch.where(one_grey, 0.0, scores).abs()"},
     ),
 )
 
