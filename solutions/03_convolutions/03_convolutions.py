@@ -384,14 +384,16 @@ def shows_degradation() -> str:
 from reference_impl.convolutions.matching import match_scores
 
 # %% [markdown]
-# A patch is cut out at row 150, column 300; then it loses half its contrast and becomes darker.
+# Of the photograph with each second pixel, a patch is cut out at row 75, column 150; then it loses
+# half its contrast and becomes darker.
 # Where do the plain product and your score find it?
 
 # %% tags=["demo"]
-patch = 0.5 * photo[150:174, 300:324] - 0.1
+scene = photo[::2, ::2]
+patch = 0.5 * scene[75:87, 150:162] - 0.1
 with demonstration():
-    products = conv2d(photo[None, None], patch[None, None])[0, 0]
-    for name, found in [("product", products), ("cosine", match_scores(photo, patch))]:
+    products = conv2d(scene[None, None], patch[None, None])[0, 0]
+    for name, found in [("product", products), ("cosine", match_scores(scene, patch))]:
         print(f"{name}: row and column", divmod(found.argmax().item(), found.shape[1]))
 
 # %% [markdown]
