@@ -36,9 +36,10 @@ def sort_weights(
     "token_embd.weight" is the embedding, "output_norm.weight" the final norm, and
     "blk.7.attn_q.weight" belongs to layer 7. The blocks come in the order of the layers, each as a
     dict of its weights by the names that `decoder_block` reads: `names` says what a file's word
-    ("attn_q") is called there ("q_proj"). The tensors are handed on as they are. Raises ValueError
-    for a tensor that has no place, and where one is missing: the embedding, the final norm, one of
-    `names` in some layer, or a whole layer below the highest.
+    ("attn_q") is called there ("q_proj"). The tensors are handed on as they are. A file without
+    layers has an empty list of blocks. Raises ValueError for a tensor that has no place, and where
+    one is missing: the embedding, the final norm, one of `names` in some layer, or a whole layer
+    below the highest.
 
     >>> one, two, three, four = torch.ones(4, 1)
     >>> file = {"blk.1.attn_q.weight": three, "blk.0.attn_q.weight": two}
@@ -78,9 +79,10 @@ def block_functions(
     """The layers of a decoder, each as a function from stream to stream, ready to be called.
 
     Layer i runs `decoder_block` with the weights `blocks[i]`, and its attention remembers in
-    `caches[i]`. `decoder_block` wants an attention of three arguments, q, k and v; `attend` takes
-    five, attend(q, k, v, cache, rope_theta). Nothing is computed and no cache is touched before a
-    function is called. Raises ValueError where there are not as many caches as blocks.
+    `caches[i]`. It is called decoder_block(x, weights, attend, n_heads, n_kv_heads, norm_eps), with
+    an attention of three arguments, q, k and v; the `attend` that comes in takes five, attend(q, k,
+    v, cache, rope_theta). Nothing is computed and no cache is touched before a function is called.
+    Raises ValueError where there are not as many caches as blocks.
 
     >>> two, zero, one = torch.full((2,), 2.0), torch.zeros(2, 2), torch.eye(2)
     >>> weights = dict.fromkeys(["attention_norm", "feed_forward_norm"], two)

@@ -18,8 +18,9 @@
 # changed.
 #
 # **Your own parts.** `given(...)` in the next cell brings what you wrote in chapters 4 to 8 and 11:
-# your own where you have it right, else the course's. It says which. No exercise of this notebook
-# needs another one to be right.
+# your own where you have it right, else the course's. It says which. No check of this notebook
+# needs another exercise to be right. The demonstrations build on each other: where you are stuck,
+# `course solution capstone/sort_weights`, in a terminal, shows the course's answer to that one.
 
 # %% tags=["setup"]
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -98,9 +99,13 @@ with demonstration():
 #
 # {{capstone/block_functions}}
 #
-# `decoder_logits` wants each layer as a function from stream to stream. `decoder_block` wants
-# weights, numbers of heads and an attention of three arguments. Your `attend_with_cache` has five.
-# Fix all that is known now, for every layer its own, and leave open what comes later.
+# `decoder_logits` wants each layer as a function from stream to stream. What you have takes more:
+#
+#     decoder_block(x, weights, attend, n_heads, n_kv_heads, norm_eps)
+#     attend_with_cache(q, k, v, cache, rope_theta)
+#
+# where `decoder_block` calls its `attend` with q, k and v alone. Fix all that is known now, for
+# every layer its own, and leave open what comes later.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -128,7 +133,7 @@ from reference_impl.capstone.joints import block_functions
 torch.manual_seed(0)
 
 
-def your_layers(caches):
+def your_layers(blocks, caches):
     """All layers of SmolLM2, run by your parts, remembering in these caches."""
     c = config
     settings = (c.n_heads, c.n_kv_heads, c.rope_theta, c.norm_eps)
@@ -136,8 +141,9 @@ def your_layers(caches):
 
 
 with demonstration(), torch.inference_mode():
+    embedding, blocks, final_norm = sort_weights(tensors, WEIGHT_NAMES)
     caches = [LayerCache() for _ in blocks]
-    layers = your_layers(caches)
+    layers = your_layers(blocks, caches)
     for text in ("The capital of France", " is"):
         ids = torch.tensor([tokenizer.encode(text)])
         logits = decoder_logits(ids, embedding, layers, final_norm, config.norm_eps)
@@ -176,10 +182,10 @@ from grading.learner.comparison import Weights, reference_decoder
 TEXT = "A river begins in the mountains, where rain and melting snow run together."
 
 
-def your_states(ids):
+def your_states(ids, embedding, blocks, final_norm):
     """Your embedding, your streams and your logits."""
     states = [embedding[ids]]
-    for layer in your_layers([LayerCache() for _ in blocks]):
+    for layer in your_layers(blocks, [LayerCache() for _ in blocks]):
         states.append(layer(states[-1]))
     kept = [lambda x, state=state: state for state in states[1:]]
     return [*states, decoder_logits(ids, embedding, kept, final_norm, config.norm_eps)]
@@ -193,12 +199,13 @@ with demonstration(), torch.inference_mode():
     for block in theirs.blocks:
         reference.append(block(reference[-1], angles))
     reference.append(theirs(ids))
-    print("first difference:", first_difference(your_states(ids), reference))
-    faulty = dict(blocks[12], gate_proj=blocks[12]["up_proj"], up_proj=blocks[12]["gate_proj"])
-    sound, blocks[12] = blocks[12], faulty
-    print("gate and up swapped in layer 12:", first_difference(your_states(ids), reference))
-    blocks[12] = sound
-    del theirs, reference
+    embedding, blocks, final_norm = sort_weights(tensors, WEIGHT_NAMES)
+    yours = your_states(ids, embedding, blocks, final_norm)
+    print("first difference:", first_difference(yours, reference))
+    blocks[12] |= {"gate_proj": blocks[12]["up_proj"], "up_proj": blocks[12]["gate_proj"]}
+    yours = your_states(ids, embedding, blocks, final_norm)
+    print("gate and up swapped in layer 12:", first_difference(yours, reference))
+    del theirs, reference, yours
 
 # %% [markdown]
 # (State 0 is the embedding, state n what layer n - 1 leaves behind.)
@@ -223,19 +230,18 @@ from reference_impl.capstone.joints import n_reusable
 
 # %% [markdown]
 # Three turns, as the model gets them. How many tokens does it have to read, with and without what
-# stays?
+# stays? (Its own answers went through the caches while it wrote them.)
 
 # %% tags=["demo"]
 torch.manual_seed(0)
 TURNS = ["What is a tiger?", "Where does it live?", "And what does it eat there?"]
 with demonstration():
-    cached, conversation = [], []
+    cached = []
     for turn in TURNS:
-        conversation = [*conversation, *tokenizer.encode(f"user: {turn}\nassistant:")]
+        conversation = [*cached, *tokenizer.encode(f"user: {turn}\nassistant:")]
         kept = n_reusable(cached, conversation)
         print(f"{len(conversation):3} tokens, to be run: {len(conversation) - kept}")
-        cached = conversation
-        conversation = [*conversation, *tokenizer.encode(" It is a large cat.\n")]
+        cached = [*conversation, *tokenizer.encode(" It is a large cat.\n")]
 
 # %% [markdown]
 # ## 5. Text as it comes
@@ -307,8 +313,9 @@ class YourModel:
     """SmolLM2-135M-Instruct, run by your parts."""
 
     def __init__(self):
+        self.embedding, blocks, self.final_norm = sort_weights(tensors, WEIGHT_NAMES)
         self.caches, self.cached = [LayerCache() for _ in blocks], []
-        self.layers = your_layers(self.caches)
+        self.layers = your_layers(blocks, self.caches)
 
     @torch.inference_mode()
     def next_logits(self, ids):
@@ -317,7 +324,8 @@ class YourModel:
         for cache in self.caches:
             cache.truncate(kept)
         new, self.cached = torch.tensor([ids[kept:]]), list(ids)
-        return decoder_logits(new, embedding, self.layers, final_norm, config.norm_eps)[0, -1]
+        logits = decoder_logits(new, self.embedding, self.layers, self.final_norm, config.norm_eps)
+        return logits[0, -1]
 
     def write(self, ids):
         """Tokens for ever, the likeliest each time."""
@@ -398,10 +406,11 @@ def bug_hunt() -> str:
 # {{capstone/plan}}
 #
 # You have the code. What would it take to train a decoder of your own from nothing? Count all its
-# parameters as in chapter 6 (SwiGLU, two norms a layer and one at the end, tied embeddings, no
-# biases), give it `tokens_per_parameter` tokens for each, 6 operations for each parameter and
-# token, and `machines` machines that reach the share `utilisation` of their `flops_per_second`. How
-# many days of 24 hours? You may compute it in the function; it is right within 0.2%.
+# parameters as [in chapter 6](../../book/06_decoder.md#decoder-parameters) (SwiGLU, two norms a
+# layer and one at the end, tied embeddings, no biases). Give it `tokens_per_parameter` tokens for
+# each, 6 operations for each parameter and token, and `machines` machines that reach the share
+# `utilisation` of their `flops_per_second`. How many days of 24 hours? You may compute it in the
+# function; it is right within 0.2%.
 #
 # <details><summary>Hint</summary>
 #

@@ -110,39 +110,6 @@ def with_a_class(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_e
 # --- wrong in known ways -----------------------------------------------------------------------
 
 
-def last_weights(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps):
-    functions = []
-    for weights, cache in zip(blocks, caches, strict=True):
-
-        def look(q, k, v):
-            return attend(q, k, v, cache, rope_theta)  # noqa: B023
-
-        functions.append(
-            lambda x: decoder_block(x, weights, look, n_heads, n_kv_heads, norm_eps)  # noqa: B023
-        )
-    return functions
-
-
-def last_cache(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps):
-    functions = []
-    for weights, cache in zip(blocks, caches, strict=True):
-
-        def look(q, k, v):
-            return attend(q, k, v, cache, rope_theta)  # noqa: B023
-
-        functions.append(
-            partial(
-                decoder_block,
-                weights=weights,
-                attend=look,
-                n_heads=n_heads,
-                n_kv_heads=n_kv_heads,
-                norm_eps=norm_eps,
-            )
-        )
-    return functions
-
-
 def added_once_more(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps):
     functions = with_a_factory(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_eps)
     return [lambda x, function=function: x + function(x) for function in functions]
@@ -172,6 +139,10 @@ def one_for_all(blocks, caches, attend, n_heads, n_kv_heads, rope_theta, norm_ep
 
 ZIP = "zip(blocks, caches, strict=True)"
 ATTEND = "attend=partial(attend, cache=cache, rope_theta=rope_theta)"
+WEIGHTS = "weights=weights"
+# Where a loop over both has ended; written as edits, these go together with other mistakes.
+LAST = "[min(len(blocks), len(caches)) - 1]"
+LAST_CACHE = {ATTEND: ATTEND.replace("cache=cache", f"cache=caches{LAST}")}
 
 MISCONCEPTIONS = (
     Misconception(
@@ -179,14 +150,14 @@ MISCONCEPTIONS = (
         "All functions run the last layer. A function made in a loop looks up the loop's names "
         "when it is *called*, and by then they stand at the end.",
         LINK,
-        answer=last_weights,
+        {WEIGHTS: f"weights=blocks{LAST}", **LAST_CACHE},
     ),
     Misconception(
         "last-cache-in-all",
         "All layers remember in the last cache. A function made in a loop looks up the loop's "
         "names when it is *called*, and by then they stand at the end.",
         LINK,
-        answer=last_cache,
+        LAST_CACHE,
     ),
     Misconception(
         "one-cache-for-all",
@@ -199,7 +170,7 @@ MISCONCEPTIONS = (
         "first-weights-in-all",
         "All functions have the weights of layer 0.",
         LINK,
-        {"weights=weights": "weights=blocks[0]"},
+        {WEIGHTS: "weights=blocks[0]"},
     ),
     Misconception(
         "layers-reversed",
@@ -228,6 +199,13 @@ MISCONCEPTIONS = (
             ATTEND: ATTEND.replace("rope_theta=rope_theta", "rope_theta=norm_eps"),
             "norm_eps=norm_eps": "norm_eps=rope_theta",
         },
+    ),
+    Misconception(
+        "cache-in-place-of-q",
+        "The cache stands where the queries have to come: `partial` fills places from the left, "
+        "and the first of `attend` is q. Give what is known by name.",
+        LINK,
+        {ATTEND: "attend=partial(attend, cache, rope_theta)"},
     ),
     Misconception(
         "eps-not-handed-on",
@@ -292,6 +270,10 @@ MISCONCEPTIONS = (
 )
 
 
+def _caches_alike(whole) -> bool:
+    return len(set(whole["lengths"])) == 1
+
+
 def _pieces_agree(whole, pieces) -> bool:
     together = np.concatenate([outputs[-1] for outputs in pieces["outputs"]], axis=1)
     return bool(np.allclose(together, whole["outputs"][0][-1], rtol=1e-3, atol=1e-3))
@@ -312,6 +294,14 @@ EXERCISE = Exercise(
     misconceptions=MISCONCEPTIONS,
     alternatives=(with_a_factory, with_defaults, with_a_class),
     properties=(
+        Property(
+            "caches-not-alike",
+            "After one text in three layers, the three caches are not equally long. Each layer has "
+            "its own, and puts a text into it once.",
+            LINK,
+            (WHOLE,),
+            _caches_alike,
+        ),
         Property(
             "pieces-differ",
             "The same text gives another stream in pieces than at once. Does each layer find what "

@@ -96,9 +96,11 @@ def turn(
     """One turn with a model that writes `written`, and then "+" for ever; tokens are bytes.
 
     "after": the conversation; "rendered": what the template was given; "prompt": the text of the
-    ids that the model was given; "read": how many of its tokens were read.
+    ids that the model was given; "read": how many of its tokens were read, in words, so that
+    no verdict speaks of numbers where the answer is a conversation.
     """
-    noted: dict[str, Any] = {"read": 0}
+    noted: dict[str, Any] = {}
+    n_read = 0
 
     def render_chat(all_messages: Sequence[Mapping[str, str]]) -> str:
         noted["rendered"] = [dict(message) for message in all_messages]
@@ -108,12 +110,13 @@ def turn(
         return list(text.encode())
 
     def write(ids: Sequence[int]) -> Iterator[int]:
+        nonlocal n_read
         noted["prompt"] = bytes(ids).decode(errors="replace")
         for token_id in written:
-            noted["read"] += 1
+            n_read += 1
             yield token_id
-        while noted["read"] < 400:
-            noted["read"] += 1
+        while n_read < 400:
+            n_read += 1
             yield ord("+")
         raise RuntimeError("the turn does not end: 400 tokens were read")
 
@@ -123,4 +126,5 @@ def turn(
 
     more = max_new_tokens.values()
     after = answer(messages, prompt, render_chat, encode, write, decode, end_id, *more)
-    return {"after": [dict(message) for message in after], **noted}
+    read = f"{n_read} token{'s' * (n_read != 1)}"
+    return {"after": [dict(message) for message in after], **noted, "read": read}

@@ -149,6 +149,7 @@ def with_numpy(states, reference, tolerance=1e-3):
 DIFFERENCE = "difference = (state - wanted).norm(dim=-1)"
 SIZE = "size = wanted.norm(dim=-1)"
 TEST = "if not (difference <= tolerance * size).all():"
+WHOLE_TEST = "if apart > tolerance * wanted.norm():"
 SHAPE = "if state.shape != wanted.shape:\n            return i\n        "
 PAIRS = "enumerate(zip(states, reference, strict=True))"
 
@@ -176,6 +177,37 @@ MISCONCEPTIONS = (
         "measure each position by its own vector.",
         LINK,
         {DIFFERENCE: "difference = (state - wanted).norm()", SIZE: "size = wanted.norm()"},
+    ),
+    Misconception(
+        "whole-state-and-no-guards",
+        "The length of the whole state is measured, so a giant position hides all others: measure "
+        "each position by its own vector. A NaN or another shape is not noticed: look for both.",
+        LINK,
+        {SHAPE: "", DIFFERENCE: "apart = (state - wanted).norm()", TEST: WHOLE_TEST},
+    ),
+    Misconception(
+        "largest-number-and-no-guards",
+        "The largest difference is measured by the largest number of the whole state, and giant "
+        "numbers hide the rest: measure each position by its own vector. A NaN or another "
+        "shape is not noticed: look for both.",
+        LINK,
+        {
+            SHAPE: "",
+            DIFFERENCE: "apart = (state - wanted).abs().max()",
+            TEST: WHOLE_TEST.replace("norm", "abs().max"),
+        },
+    ),
+    Misconception(
+        "largest-number-absolute",
+        "The largest difference of any number is compared with the tolerance itself, and a NaN or "
+        "another shape is not noticed. Vectors grow from layer to layer: measure each position by "
+        "the reference's.",
+        LINK,
+        {
+            SHAPE: "",
+            DIFFERENCE: "apart = (state - wanted).abs().max()",
+            TEST: "if apart > tolerance:",
+        },
     ),
     Misconception(
         "mean-of-the-positions",
@@ -346,4 +378,9 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(position_by_position, by_squares, with_numpy),
+    equivalent={
+        "`zip(states, reference)` for `zip(states, reference, strict=True)`": "equally many",
+        "`False` for `True`": "equally many",
+        "`wanted - state` for `state - wanted`": "its length is the same",
+    },
 )

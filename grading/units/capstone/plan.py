@@ -11,6 +11,7 @@ from reference_impl.decoder.functions import count_parameters
 LINK = "capstone-plan"
 DAY = 24 * 60 * 60
 N_MACHINES = (2, 4, 8, 16)
+ENOUGH = 1.002  # the factor within which an answer is right
 
 
 def draw(rng: np.random.Generator) -> Question:
@@ -20,7 +21,12 @@ def draw(rng: np.random.Generator) -> Question:
         right, wrong = _days(sizes, plan), _wrong(sizes, plan)
         answers = sorted([right, *wrong.values()])
         if all(b > 1.02 * a for a, b in pairwise(answers)):
-            return Question(sizes | plan, right, wrong)
+            return Question(sizes | plan, right, wrong, {"rounded": _rounded(right)})
+
+
+def _rounded(days: float) -> list[float]:
+    """With fewer digits than are asked for."""
+    return [n for n in (round(days, 1), round(days, 2)) if not days / ENOUGH <= n <= days * ENOUGH]
 
 
 def _sizes(rng: np.random.Generator) -> dict[str, int]:
@@ -78,6 +84,8 @@ def _wrong(sizes, plan) -> dict[str, float]:
         "hours": right * 24,
         "seconds": right * DAY,
         "utilisation-multiplied": right * plan["utilisation"] ** 2,
+        "twelve-d-squared": _days(sizes, plan, 12 * sizes["n_layers"] * sizes["d_model"] ** 2),
+        "rounded": float(round(right)),
     }
 
 
@@ -155,6 +163,17 @@ MISCONCEPTIONS = [
         "takes.",
         LINK,
     ),
+    Misconception(
+        "twelve-d-squared",
+        "The parameters are estimated as 12 d_model² for each layer. Count them: these heads share "
+        "keys and values, the feed-forward has three matrices, and there is an embedding.",
+        LINK,
+    ),
+    Misconception(
+        "rounded",
+        "This is right up to the rounding. Keep more digits: it has to be right within 0.2%.",
+        LINK,
+    ),
 ]
 
 EXERCISE = decision(
@@ -167,5 +186,5 @@ EXERCISE = decision(
     link=LINK,
     draw=draw,
     misconceptions=MISCONCEPTIONS,
-    compare=Within(factor=1.002),
+    compare=Within(factor=ENOUGH),
 )

@@ -4,11 +4,13 @@ import re
 
 import numpy as np
 
-from grading.course.exercise import Case, Exercise, Misconception
+from grading.course.exercise import Case, Exercise, Misconception, Property
 from reference_impl.capstone.joints import WEIGHT_NAMES
 
 LINK = "capstone-weights"
 SORTED, REFUSED = "sorted", "refused"
+TWELVE, THREE = "a file of twelve layers in order", "a file with its first three layers"
+WORDS = "the same file, its names in the order of words"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -16,14 +18,17 @@ def cases(rng: np.random.Generator) -> list[Case]:
     two, twelve = _file(rng, 2), _file(rng, 12)
     words = dict(sorted(twelve.items()))
     shuffled = {name: twelve[name] for name in rng.permutation(list(twelve))}
+    later = tuple(f"blk.{layer}." for layer in range(3, 12))
+    first_three = {name: t for name, t in twelve.items() if not name.startswith(later)}
     some = {"attn_q": "q_proj", "attn_v": "v_proj"}
     small = _file(rng, 3, some)
     return [
         _case("a file of two layers", two),
         _case("a file of one layer", _file(rng, 1)),
-        _case("a file of twelve layers in order", twelve),
-        _case("the same file, its names in the order of words", words),
+        _case(TWELVE, twelve),
+        _case(WORDS, words),
         _case("the same file, its names in any order", shuffled),
+        _case(THREE, first_three),
         _case("a file of two kinds of weights", small, names=some),
         _case("a file without layers", _file(rng, 0)),
         *_refused(two, twelve),
@@ -256,6 +261,20 @@ MISCONCEPTIONS = (
         {LAYERS: "sorted(blocks)", LIST: "[blocks[layer] for layer in sorted(blocks)]"},
     ),
     Misconception(
+        "missing-weights-of-a-layer-unnoticed",
+        "A layer that lacks some of its weights goes unnoticed. A ValueError should say so now, "
+        "before somebody runs the model.",
+        LINK,
+        {MISSING: "()"},
+    ),
+    Misconception(
+        "no-layers-not-thought-of",
+        "A file without layers ends in an error, though nothing in it is missing: the list of "
+        "blocks is empty then. `max(..., default=-1)` also works for nothing.",
+        LINK,
+        {LAYERS: "range(max(blocks) + 1)"},
+    ),
+    Misconception(
         "first-layer-looked-at-alone",
         "Whether all weights are there is asked of layer 0 alone. Any layer may lack one.",
         LINK,
@@ -275,6 +294,20 @@ MISCONCEPTIONS = (
     ),
 )
 
+
+def _same_start(twelve, three) -> bool:
+    return all(map(_equal, twelve[1][:3], three[1]))
+
+
+def _same_layers(one, other) -> bool:
+    return len(one[1]) == len(other[1]) and all(map(_equal, one[1], other[1]))
+
+
+def _equal(one, other) -> bool:
+    """Whether two layers hold the same weights under the same names."""
+    return one.keys() == other.keys() and all(np.array_equal(one[n], other[n]) for n in one)
+
+
 EXERCISE = Exercise(
     id="capstone/sort_weights",
     callable="sort_weights",
@@ -286,4 +319,26 @@ EXERCISE = Exercise(
     cases=cases,
     misconceptions=MISCONCEPTIONS,
     alternatives=(with_a_pattern, name_by_name, by_sorted_names),
+    equivalent={
+        "`2` for `1` (2)": "range(-1) is as empty as range(0)",
+        "`layer` for `layer.isdecimal()`": "int() raises a ValueError as well",
+    },
+    properties=(
+        Property(
+            "order-of-the-file-decides",
+            "The same file, with its tensors in another order, gives another list of layers. The "
+            "number in a name decides where its layer goes.",
+            LINK,
+            (TWELVE, WORDS),
+            _same_layers,
+        ),
+        Property(
+            "another-third-layer",
+            "A file of twelve layers begins with other layers than a file that has its first three "
+            "alone. Sorted as words, 10 and 11 come before 2.",
+            LINK,
+            (TWELVE, THREE),
+            _same_start,
+        ),
+    ),
 )
