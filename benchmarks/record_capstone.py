@@ -35,7 +35,7 @@ PASSAGES = (
     (
         "To bake bread you need flour, water, salt and yeast. Mix them and put the dough into a hot"
         " oven.",
-        "Water boils at a temperature of",
+        "The sun rises in the",
     ),
 )
 N_NEW = 10

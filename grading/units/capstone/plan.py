@@ -25,8 +25,9 @@ def draw(rng: np.random.Generator) -> Question:
 
 
 def _rounded(days: float) -> list[float]:
-    """With fewer digits than are asked for."""
-    return [n for n in (round(days, 1), round(days, 2)) if not days / ENOUGH <= n <= days * ENOUGH]
+    """Rounded in further ways, and to fewer digits than are asked for."""
+    found = (float(f"{days:.2g}"), round(days), round(days, 1))
+    return [n for n in found if n and not days / ENOUGH <= n <= days * ENOUGH]
 
 
 def _sizes(rng: np.random.Generator) -> dict[str, int]:
@@ -85,7 +86,7 @@ def _wrong(sizes, plan) -> dict[str, float]:
         "seconds": right * DAY,
         "utilisation-multiplied": right * plan["utilisation"] ** 2,
         "twelve-d-squared": _days(sizes, plan, 12 * sizes["n_layers"] * sizes["d_model"] ** 2),
-        "rounded": float(round(right)),
+        "rounded": float(f"{right:.1g}"),
     }
 
 

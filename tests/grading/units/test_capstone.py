@@ -85,6 +85,16 @@ def test_no_two_answers_of_a_plan_are_near():
         )
 
 
+def test_a_plan_that_is_rounded_too_far_is_told_so_and_one_that_is_not_is_right():
+    exercise = BY_ID["capstone/plan"]
+    right = exercise.question(11).right
+    for digits, misconceptions in ((1, ("rounded",)), (2, ("rounded",)), (5, ())):
+        answer = float(f"{right:.{digits}g}")
+        verdict = judge(exercise, 11, run(trial(exercise, 11).request, lambda a=answer: a))
+        assert verdict.misconceptions == misconceptions
+        assert (verdict.status == "pass") == (not misconceptions)
+
+
 def test_the_right_letters_in_another_order_are_told_so():
     exercise = BY_ID["capstone/bug_hunt"]
     answer = exercise.question(3).right[::-1]
