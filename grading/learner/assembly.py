@@ -17,7 +17,7 @@ from grading.course.free_names import bound_names, free_names, split_imports
 from grading.course.sources import compile_answer, place_of
 from grading.course.unit import load_unit, unit_slugs
 from grading.learner import record
-from grading.learner.parts import PARTS, Part
+from grading.learner.parts import PARTS, Part, lacks
 
 FRAME = Path(__file__).with_name("assembled_model.py")
 MODEL, LOAD = "AssembledModel", "load"
@@ -90,6 +90,8 @@ class Assembly:
         self._add_course(place_of(exercise.id), exercise, why)
 
     def _add_own(self, exercise: Exercise, text: str) -> None:
+        if name := lacks(exercise, text):
+            raise LookupError(name)
         self.begun.add(exercise.callable)
         source, unit = load_unit(exercise.unit).source, load_unit(exercise.unit)
         answers = {e.callable: e for e in unit.exercises}
@@ -97,10 +99,8 @@ class Assembly:
         for name in free_names(text):
             if name in answers:
                 self.add_exercise(answers[name])
-            elif name in names_of(source).imported or name in names_of(source).given:
-                self.add(source, name)
             else:
-                raise LookupError(name)
+                self.add(source, name)
         helpers = dict.fromkeys(sorted(bound_names(rest) - {exercise.callable}), "")
         own = {name: line for name, line in imports.items() if name != "annotations"} | helpers
         if any(n in self.taken and line != (self.taken[n] or None) for n, line in own.items()):

@@ -163,10 +163,17 @@ def _generated(model: Any, names: Mapping[str, Any], ids: list[int]) -> list[int
     return list(names["generate"](model.next_logits, ids[:5], 3, choose))
 
 
+def _as_it_comes(model: Any, names: Mapping[str, Any], ids: list[int]) -> tuple[str, bool]:
+    """The pieces of a text together, and whether one shows half of a sign: 🐯 is several tokens."""
+    pieces = list(names["stream_text"](iter(model.encode_chat(MESSAGES)), model.decode))
+    return "".join(pieces), any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)
+
+
 OBSERVATIONS: dict[str, Callable] = {
     "the logits behind a cache": _by_cache,
     "the token ids of a chat": lambda model, names, ids: model.encode_chat(MESSAGES),
     "the text of token ids": lambda model, names, ids: model.decode(model.encode_chat(MESSAGES)),
+    "the text as it comes": _as_it_comes,
     "the tokens chosen": _sampled,
     "the tokens generated": _generated,
 }

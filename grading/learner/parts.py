@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from grading.course.exercise import Exercise
+from grading.course.following import names_of
+from grading.course.free_names import free_names
+from grading.course.unit import load_unit
+
 
 @dataclass(frozen=True)
 class Part:
@@ -39,3 +44,14 @@ PARTS = (
     Part("08_inference", ("generate",)),
     Part("11_fine_tuning", ("render_chat",)),
 )
+
+
+def lacks(exercise: Exercise, text: str) -> str | None:
+    """A name that an answer takes from another cell of its notebook; None where it stands alone.
+
+    Other answers, and what the course's own text imports or is given, go with it.
+    """
+    unit = load_unit(exercise.unit)
+    names = names_of(unit.source)
+    known = {other.callable for other in unit.exercises} | set(names.imported) | set(names.given)
+    return next((name for name in free_names(text) if name not in known), None)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grading.course.unit import load_exercise, load_unit, unit_slugs
+from grading.learner.parts import lacks
 from grading.learner.record import ExerciseSummary, Summary, UnitSummary, summary
 
 SIGNS = {"untouched": " ", "tried": "-", "partly": "~", "right": "+"}
@@ -86,9 +87,21 @@ def _exercise_lines(exercise: ExerciseSummary) -> Iterator[str]:
 def parts(whole: Summary) -> Iterator[str]:
     """The parts of the model, and whose they are."""
     there = set(unit_slugs())
+    tried = {
+        (unit.slug, e.noted.callable): e.noted
+        for unit in whole.units
+        for e in unit.exercises
+        if e.noted and e.noted.checks
+    }
     for part, own in whole.parts:
+        noted = next((n for name in part.names if (n := tried.get((part.unit, name)))), None)
         if own:
             whose = "yours"
+        elif noted and noted.right and noted.source:
+            name = lacks(load_exercise(noted.exercise), noted.source)
+            whose = f"the course's: yours uses `{name}`, which its cell does not define"
+        elif noted:
+            whose = "the course's: yours is not right yet"
         elif part.unit in there:
             whose = f"the course's, until you write it: `course start {part.unit}`"
         else:

@@ -15,7 +15,7 @@ from pathlib import Path
 from grading.course.unit import load_exercise, load_unit, unit_slugs
 from grading.judging.verdict import Verdict
 from grading.learner.files import Unwritten, alone, write_new, write_whole
-from grading.learner.parts import PARTS, Part
+from grading.learner.parts import PARTS, Part, lacks
 
 HERE = ".course"
 ABOUT = "learner.json"
@@ -248,7 +248,11 @@ def summary(slugs: list[str] | None = None, cwd: Path | None = None) -> Summary:
 def _is_own(part: Part, noted: dict[str, Entry]) -> bool:
     name = part.unit.split("_", 1)[1]
     return any(
-        e.right and e.source and e.callable in part.names and e.exercise.startswith(f"{name}/")
+        e.right
+        and e.source
+        and e.callable in part.names
+        and e.exercise.startswith(f"{name}/")
+        and not lacks(load_exercise(e.exercise), e.source)
         for e in noted.values()
     )
 

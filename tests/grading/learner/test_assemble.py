@@ -10,7 +10,7 @@ from grading.course.errors import CourseError
 from grading.course.free_names import bound_names, free_names, split_imports
 from grading.course.sources import solution_source
 from grading.course.unit import load_exercise, load_unit
-from grading.learner import assembling, comparison, own_model, record
+from grading.learner import assembling, comparison, own_model, progress, record
 from grading.learner.assembly import assemble, exercise_of, own_answers, parts_of
 from grading.learner.parts import PARTS
 from reference_impl.decoder.config import ModelConfig
@@ -98,6 +98,12 @@ def test_an_answer_that_needs_its_notebook_is_said(place):
     note(
         place, "attention/causal_mask", "MASK = nowhere(3)\ndef causal_mask(q, k=None): return MASK"
     )
+    rows = list(progress.parts(record.summary(cwd=place)))
+    assert any("yours uses `other_cell`, which its cell does not define" in row for row in rows)
+    assert rows[-1].startswith("0 of 18")
+    note(place, "decoder/rms_norm", status="fail")
+    rows = list(progress.parts(record.summary(cwd=place)))
+    assert "  rms_norm: the course's: yours is not right yet" in rows
     made = assemble(own_answers(place))
     swiglu, mask = (parts_of(made)[name] for name in ("swiglu", "causal_mask"))
     assert not swiglu.own and "`other_cell`" in swiglu.why
@@ -158,6 +164,7 @@ FAULTS = [
     ("x = x + merge_heads", "x = merge_heads", "decoder_block", "attention-residual-missing", None),
     ("return min(n_same, len(token_ids) - 1)", "return 0 * n_same", None, None, None),
     ("for word in regex", "for word in [] and regex", "encode", None, None),
+    ('decode(ids).rstrip("\\ufffd")', "decode(ids)", "stream_text", None, None),
     ("self.embedding, layers,", "self.embedding * 2, layers,", "AssembledModel", None, "embedding"),
 ]
 

@@ -33,7 +33,7 @@ def speaking(place, weights, monkeypatch):  # noqa: F811
 def test_the_page_stands_alone_and_says_what_is_noted(speaking):
     mask = "attention/causal_mask"
     record.keep(mask, make_verdict(mask, 0, "fail", "diagonal-masked"), None, speaking)
-    record.keep(mask, make_verdict(mask), "x", speaking)
+    record.keep(mask, make_verdict(mask), "def causal_mask(): ...", speaking)
     norm = "decoder/rms_norm"
     record.keep(norm, make_verdict(norm, 0, "fail", "eps-outside"), None, speaking)
     text = certificate.page(record.summary(cwd=speaking), "<Hi> & you", "A <b>", DAY)

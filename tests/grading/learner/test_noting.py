@@ -9,6 +9,7 @@ from grading.learner import noting, progress, record, shown
 from tests.grading.learner.conftest import make_verdict
 
 MASK = "attention/causal_mask"
+WRITTEN = "def causal_mask(q_seq, kv_seq=None): ..."
 CELL = """
 import torch
 print("not part of it")
@@ -141,7 +142,7 @@ def test_of_parts_is_told_where_there_are_some(place):
     without, with_parts = load_unit("02").exercises[0].id, load_unit("05").exercises[0].id
     assert "parts of your model" not in progress.after_check(without, place)[0]
     assert "0 of 18 parts of your model" in progress.after_check(with_parts, place)[0]
-    record.keep(MASK, make_verdict(MASK), "x", place)
+    record.keep(MASK, make_verdict(MASK), WRITTEN, place)
     assert "1 of 18 parts of your model" in progress.after_check(without, place)[0]
 
 
@@ -152,13 +153,13 @@ def test_the_table_shows_what_was_met_and_seen(place):
     rows = list(progress.table(record.summary(cwd=place)))
     assert any("The causal mask: 0 of " in r and "(solution shown)" in r for r in rows)
     assert "      met: shifted by one" in rows
-    record.keep(MASK, make_verdict(MASK), "x", place)
+    record.keep(MASK, make_verdict(MASK), WRITTEN, place)
     rows = list(progress.table(record.summary(cwd=place)))
     assert "      overcome: shifted by one" in rows
 
 
 def test_every_part_says_whose_it_is(place):
-    record.keep(MASK, make_verdict(MASK), "x", place)
+    record.keep(MASK, make_verdict(MASK), WRITTEN, place)
     rows = list(progress.parts(record.summary(cwd=place)))
     assert len(rows) == 19 and rows[-1] == "1 of 18 parts of your model are yours."
     assert "+ causal_mask: yours" in rows
