@@ -5,13 +5,15 @@
 # `decoder_block` and `decoder_logits`, are parts of your own model; at the end they run on the
 # weights of SmolLM2-135M, layer by layer equal to the course's decoder, with your positions and
 # your attention inside, where you have them. Plan two hours; every exercise says how long it
-# takes. All but 2 and 9 need the core path of the chapter alone.
+# takes. All but 9 and 10 need the core path of the chapter alone.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
 # run the `check` cell below it. The verdict comes within a second: right, or what goes wrong and
 # where. Where your answer shows a known misunderstanding, the verdict says which one and links to
 # the section that clears it up. The inputs are new each time, and you can check as often as you
-# like. Demonstration cells use your functions. While one is missing, they say so and go on.
+# like. Demonstration cells use your functions. While one is missing, they say so and go on. Where
+# a hint is not enough, `course solution decoder/NAME` shows a worked solution: exercise 5 calls the
+# functions of 3 and 4, and exercises 6 and 7 that of 3.
 #
 # **How to read a signature.** `Float[Tensor, "batch seq d_model"]` is a tensor of floats whose
 # axes have these names; `...` stands for any axes in front, also none. Nothing checks these words
@@ -205,7 +207,9 @@ with demonstration():
 #
 # Now the layer itself. Both halves read the stream through a norm of their own, and *add* what
 # they have to say. How positions attend to each other is not decided here: `attend` is a function
-# that you are given. Part one has feed-forwards that write nothing, so begin with attention alone.
+# that you are given, and another one in each check. Heads are head_dim wide, which need not be
+# d_model / n_heads: `q_proj` has n_heads * head_dim rows. Part one has feed-forwards that write
+# nothing, so begin with attention alone.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -228,7 +232,8 @@ from reference_impl.decoder.functions import decoder_block
 # %% [markdown]
 # For the real model `attend` is what you built in chapters 4 and 5: turn queries and keys by their
 # positions, hide the future, attend in groups. Here are all 30 layers, each run by your block and
-# by the model's own on the same stream.
+# by the model's own on the same stream. A float32 has about seven digits: where numbers are in the
+# thousands, two right blocks may differ in the third digit behind the point.
 
 # %% tags=["demo"]
 
@@ -251,19 +256,22 @@ def block_of(layer):
 
 with demonstration():
     x, angles = model.token_embedding(first_ids), model.angles(first_ids, start=0)
-    differences = []
+    found = []  # largest difference of a layer, its number, largest number in the stream
     for layer, block in enumerate(model.blocks):
         theirs = block(x, angles)
-        differences.append((block_of(layer)(x) - theirs).abs().max().item())
+        difference = (block_of(layer)(x) - theirs).abs().max().item()
+        found.append((difference, layer, theirs.abs().max().item()))
         x = theirs
-    print(f"largest difference in any of {len(differences)} layers: {max(differences):.6f}")
+    difference, layer, largest = max(found)
+    print(f"largest difference in any of {len(found)} layers: {difference:.6f}")
+    print(f"that is in layer {layer}, where numbers go up to {largest:,.0f}")
 
 # %% [markdown]
-# **Before or after?** Your block takes the norm *before* each half, the transformer of 2017 took it
-# after each addition. Below, small decoders with your `rms_norm` and `swiglu` learn to write plays,
+# **Before or after?** Your block takes the norm *before* each half (pre-norm), the transformer of
+# 2017 took it after each addition (post-norm). Below, small decoders with your `rms_norm` and `swiglu` learn to write plays,
 # letter by letter, in 100 steps. Predict: which of the two places learns faster, and what does a
-# slow start, a *warm-up* of the learning rate, do for the other? (The chapter has three seeds of
-# each, and a decoder without any norm.)
+# slow start, a *warm-up* of the learning rate, do for the other? This is one run of each; the
+# chapter has three, and a decoder without any norm. The three runs take a while.
 
 # %% tags=["demo"]
 WIDTH, LAYERS, SEQ, STEPS, RATE = 64, 6, 32, 100, 6e-3
@@ -290,8 +298,8 @@ class SmallDecoder(nn.Module):
         x = self.embedding(ids)
         for layer in self.layers:
             for half, norm in ((self.attend, layer["norm_1"]), (self.feed, layer["norm_2"])):
-                x = x + half(rms_norm(x, norm) if self.place == "before" else x, layer)
-                x = rms_norm(x, norm) if self.place == "after" else x
+                x = x + half(rms_norm(x, norm) if self.place == "pre-norm" else x, layer)
+                x = rms_norm(x, norm) if self.place == "post-norm" else x
         return self.output(rms_norm(x, torch.ones(WIDTH)))
 
     def attend(self, x, layer):
@@ -324,14 +332,16 @@ from reference_impl.text_before_transformers.plays import load_plays
 letters = load_plays()["hamlet"]
 common = sorted(set(letters), key=lambda letter: -letters.count(letter))[:69]
 text = torch.tensor([common.index(c) if c in common else 69 for c in letters])
-RUNS = {"before": 0, "after": 0, "after, warm-up": 50}  # steps of warm-up
+RUNS = {"pre-norm": 0, "post-norm, warm-up": 50, "post-norm": 0}  # steps of warm-up
 figure, axes = plt.subplots(figsize=(5, 3))
 with demonstration():
     for name, warm_up in RUNS.items():
+        print(f"{name} ... ", end="", flush=True)
         losses = learn(name.split(",")[0], warm_up, text)
-        print(f"{name}: mean of the last 20 losses {sum(losses[-20:]) / 20:.2f}")
-        axes.plot(torch.tensor(losses).view(-1, 10).mean(dim=1), label=name)
-    axes.set(xlabel="tens of steps", ylabel="loss in nats a letter")
+        print(f"mean of the last 20 losses {sum(losses[-20:]) / 20:.2f}")
+        means = torch.tensor(losses).view(-1, 10).mean(dim=1)  # of 10 steps each
+        axes.plot(range(10, STEPS + 1, 10), means, label=name)
+    axes.set(xlabel="step", ylabel="loss, nats a letter")
     axes.legend()
     plt.show()
 
@@ -401,8 +411,8 @@ from reference_impl.decoder.functions import logit_lens
 
 # %% [markdown]
 # Three answers, read in every state: number 0 is the embedding, number n what layer n - 1 leaves
-# behind. Before you run it: at which state will the answer be first? And a control: the answer to
-# *another* prompt. If that one climbs too, the lens shows less than it seems to.
+# behind. Before you run it: at which state will the answer be at rank 1? Below each answer stands a
+# control, the answer to *another* prompt. If that one climbs too, the lens shows less than it seems.
 
 
 # %% tags=["demo"]
@@ -424,13 +434,13 @@ with demonstration():
         token_embedding=model.token_embedding.weight,
     )
     shown = [0, 10, 20, 24, 26, 28, 29, 30]
-    print(f"{'state':28}", *(f"{i:6}" for i in shown))
+    print(f"{'rank in state':24} {'':10}", *(f"{i:5}" for i in shown))
     others = [*ANSWERS.values()][1:] + [" Paris"]
     for (prompt, answer), other in zip(ANSWERS.items(), others, strict=True):
         states = states_of(prompt)
-        for word in (answer, other):
+        for name, word in ((prompt, answer), ("          control:", other)):
             ranks, p = lens(states, token_id=tokenizer.encode(word)[0])
-            print(f"{prompt[:18]} ...{word:8}", *(f"{ranks[i].item():6}" for i in shown))
+            print(f"{name:24} {word:10}", *(f"{ranks[i].item():5}" for i in shown))
 
 # %% [markdown]
 # ## 8. Count the parameters
@@ -442,8 +452,8 @@ with demonstration():
 #
 # <details><summary>Hint</summary>
 #
-# Write down the shapes of `attention_layer`'s four matrices with n_heads, n_kv_heads and head_dim.
-# Then the three of SwiGLU. A norm has one number for each feature, and there is one more norm than
+# Write down the shapes of attention's four matrices, q_proj, k_proj, v_proj and o_proj, with
+# n_heads, n_kv_heads and head_dim. Then the three of SwiGLU. A norm has one number for each feature, and there is one more norm than
 # twice the layers.
 #
 # </details>

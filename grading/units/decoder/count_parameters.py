@@ -267,6 +267,13 @@ MISCONCEPTIONS = (
         {TOTAL: 'sum(counts.values()) - counts["output"]'},
     ),
     Misconception(
+        "total-with-a-second-table",
+        "The parts are right; the total has a second table even where the output layer is the "
+        "first one.",
+        "decoder-tied",
+        {TOTAL: 'sum(counts.values()) - counts["output"] + table'},
+    ),
+    Misconception(
         "total-without-the-embedding",
         "The total leaves out the embedding table. Some papers count that way; here it is in.",
         LINK,

@@ -121,8 +121,14 @@ Q = 'split_heads(normed @ weights["q_proj"].T, n_heads)'
 K = 'split_heads(normed @ weights["k_proj"].T, n_kv_heads)'
 V = 'split_heads(normed @ weights["v_proj"].T, n_kv_heads)'
 ATTEND = "attend(q, k, v)"
-WRITTEN = f'merge_heads({ATTEND}) @ weights["o_proj"].T'
+MERGED = f"merge_heads({ATTEND})"
+WRITTEN = f'{MERGED} @ weights["o_proj"].T'
 FEED = 'swiglu(normed, weights["gate_proj"], weights["up_proj"], weights["down_proj"])'
+
+OWN_CAUSAL = MERGED.replace(
+    ATTEND, "F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)"
+)
+OWN_OPEN = MERGED.replace(ATTEND, "F.scaled_dot_product_attention(q, k, v, enable_gqa=True)")
 
 MISCONCEPTIONS = (
     Misconception(
@@ -317,7 +323,7 @@ MISCONCEPTIONS = (
         "keys-and-values-swapped",
         "Keys and values have changed places on the way into `attend(q, k, v)`.",
         LINK,
-        {f"merge_heads({ATTEND})": "merge_heads(attend(q, v, k))"},
+        {MERGED: "merge_heads(attend(q, v, k))"},
     ),
     Misconception(
         "queries-and-keys-swapped",
@@ -350,6 +356,78 @@ MISCONCEPTIONS = (
         {Q: f"{Q} / (len(weights['q_proj']) // n_heads) ** 0.5"},
     ),
     Misconception(
+        "attend-ignored",
+        "`attend` is not used: the block attends by itself, with a causal mask. Hand q, k and v to "
+        "the `attend` that comes in; masks and positions are its business.",
+        LINK,
+        {MERGED: OWN_CAUSAL},
+    ),
+    Misconception(
+        "attend-ignored-without-a-mask",
+        "`attend` is not used: the block attends by itself, without a mask, so every position sees "
+        "the future. Hand q, k and v to the `attend` that comes in.",
+        LINK,
+        {MERGED: OWN_OPEN},
+    ),
+    Misconception(
+        "attend-ignored-for-rotary-positions",
+        "`attend` is not used: the block turns queries and keys by their positions and attends by "
+        "itself. The `attend` that comes in does what is to be done.",
+        LINK,
+        {
+            f"x = x + {WRITTEN}": "angles = rope_angles(torch.arange(x.shape[1]), q.shape[-1])\n"
+            "    q, k = apply_rope(q, angles), apply_rope(k, angles)\n"
+            f"    x = x + {WRITTEN.replace(MERGED, OWN_CAUSAL)}",
+        },
+    ),
+    Misconception(
+        "heads-not-split",
+        "`attend` gets queries, keys and values as the matrices give them. Split each into heads "
+        "first, and merge what comes back.",
+        LINK,
+        {
+            Q: 'normed @ weights["q_proj"].T',
+            K: 'normed @ weights["k_proj"].T',
+            V: 'normed @ weights["v_proj"].T',
+        },
+    ),
+    Misconception(
+        "heads-not-merged",
+        "`o_proj` meets each head by itself. It reads all heads of a position side by side, "
+        "n_heads * head_dim numbers: merge the heads before it.",
+        LINK,
+        {MERGED: ATTEND},
+    ),
+    Misconception(
+        "head-dim-recomputed",
+        "head_dim is taken to be d_model / n_heads, and need not be that. `q_proj` has n_heads * "
+        "head_dim rows: its result tells the width.",
+        LINK,
+        {
+            call: f'(normed @ weights["{name}"].T).view(*x.shape[:2], {heads}, '
+            "x.shape[2] // n_heads).transpose(1, 2)"
+            for call, name, heads in (
+                (Q, "q_proj", "n_heads"),
+                (K, "k_proj", "n_kv_heads"),
+                (V, "v_proj", "n_kv_heads"),
+            )
+        },
+    ),
+    Misconception(
+        "projections-not-transposed",
+        "Attention's matrices are used the wrong way round. They have a row for each output, as in "
+        "`nn.Linear`: what is read meets the transpose of each.",
+        LINK,
+        {f'"{name}"].T': f'"{name}"]' for name in ("q_proj", "k_proj", "v_proj", "o_proj")},
+    ),
+    Misconception(
+        "output-projection-not-transposed",
+        "`o_proj` is used the wrong way round: it has a row for each of the d_model outputs, so "
+        "multiply by its transpose, like the other three.",
+        LINK,
+        {'"o_proj"].T': '"o_proj"]'},
+    ),
+    Misconception(
         "split-without-transpose",
         "Queries, keys and values are reshaped straight into heads, so a head gets whole tokens "
         "instead of its slice of every token: `split_heads` swaps seq and heads as well.",
@@ -369,7 +447,7 @@ MISCONCEPTIONS = (
         "The attended heads are reshaped straight to one vector for each position, which mixes "
         "positions: seq has to come before heads first, as in `merge_heads`.",
         "decoder-block",
-        {f"merge_heads({ATTEND})": "attend(q, k, v).reshape(x.shape[0], x.shape[1], -1)"},
+        {MERGED: "attend(q, k, v).reshape(x.shape[0], x.shape[1], -1)"},
     ),
     Misconception(
         "gate-and-up-swapped",

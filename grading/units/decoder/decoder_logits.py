@@ -181,6 +181,37 @@ MISCONCEPTIONS = (
         {LOOP: "embedded = x\n    for block in blocks:\n        x = block(embedded)"},
     ),
     Misconception(
+        "result-under-another-name",
+        "What a block returns gets a name of its own, and the next block is given x again, the "
+        "embedding. Each result has to be what the next block reads.",
+        "decoder-stream",
+        {
+            LOOP: "for block in blocks:\n        y = block(x)",
+            NORMED: "rms_norm(y, final_norm, norm_eps)",
+        },
+    ),
+    Misconception(
+        "results-thrown-away",
+        "The blocks have no effect: after the loop the stream is still the embedding. A block does "
+        "not change what it is given; it returns the next stream.",
+        "decoder-stream",
+        {LOOP: "for block in blocks:\n        block(x)"},
+    ),
+    Misconception(
+        "ids-returned",
+        "These are the ids of the likeliest tokens. Logits are wanted, one for every token; who "
+        "uses them makes the choice.",
+        LINK,
+        {OUT: f"({OUT}).argmax(dim=-1)"},
+    ),
+    Misconception(
+        "table-not-transposed",
+        "At the end the table is used the wrong way round. It has a row for each token, and a "
+        "logit is the dot product with a row: multiply by the transpose.",
+        LINK,
+        {OUT: f"{NORMED} @ token_embedding"},
+    ),
+    Misconception(
         "added-once-more",
         "What a block returns is added to the stream. A block does that itself; here it is counted "
         "twice.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from reference_impl.decoder.norms import rms_norm
 
 LINK = "decoder-bugs"
 SIZES = {"d_model": 12, "n_heads": 3, "n_kv_heads": 1, "head_dim": 4, "d_ff": 20}
+LETTERS = "ABCDEF"
 VOCAB, SEQ, UNUSED = 9, 5, 8  # token 8 stands in no text
 FAULTS = {
     "no-mask": "attention has no causal mask",
@@ -44,15 +45,18 @@ def draw(rng: np.random.Generator) -> Question:
         found = {name: _logits_of(name, experiments) for name in ("", *FAULTS)}
         if _telling(found):
             break
-    letters = dict(zip(FAULTS, rng.permutation(list("ABCDEF")).tolist(), strict=True))
+    letters = dict(zip(FAULTS, rng.permutation(list(LETTERS)).tolist(), strict=True))
     by_letter = {letter: found[name] for name, letter in letters.items()}
     faults = {str(i + 1): text for i, text in enumerate(FAULTS.values())}
     shown = {"faults": faults, "logits": dict(sorted(by_letter.items()))}
     right = list(letters.values())
     wrong = {**_wrong(right), **_extremes(shown["logits"])}
-    read_as_letters = _backwards(right, "ABCDEF")
+    read_as_letters = _backwards(right, LETTERS)
     known = read_as_letters in ("".join(right), *wrong.values())
     also = {} if known else {"numbers-of-the-faults": [read_as_letters]}
+    mixed = _mixed_up("".join(right), {*wrong.values(), read_as_letters})
+    wrong |= {name: first for name, (first, *_) in mixed.items()}
+    also |= {name: others for name, (_, *others) in mixed.items()}
     return Question(shown, "".join(right), wrong, also)
 
 
@@ -164,7 +168,20 @@ def _wrong(letters: list[str]) -> dict[str, str]:
 
 def _backwards(letters: list[str], names: str) -> str:
     """The name of its fault for each decoder from A to F."""
-    return "".join(names[letters.index(letter)] for letter in "ABCDEF")
+    return "".join(names[letters.index(letter)] for letter in LETTERS)
+
+
+def _mixed_up(right: str, known: set[str]) -> dict[str, list[str]]:
+    """All orders with three or more letters out of place, by the first fault that has a wrong one.
+
+    Those that show something else, the known ones, are left out.
+    """
+    mixed = {name: [] for name in MIXED}
+    for order in map("".join, permutations(LETTERS)):
+        places = [i for i, pair in enumerate(zip(right, order, strict=True)) if len({*pair}) == 2]
+        if len(places) > 2 and order not in known:
+            mixed[list(MIXED)[places[0]]].append(order)
+    return mixed
 
 
 def _extremes(logits: dict[str, dict[str, np.ndarray]]) -> dict[str, str]:
@@ -212,6 +229,9 @@ def _of_a_swap(name: str, one: str, other: str) -> Misconception:
     message = f"Faults {first} and {second} have changed places. {SIGNS[one]} {SIGNS[other]}"
     return Misconception(name, message, LINK)
 
+
+# With three letters out of place or more, the first of them stands at fault 1 to 4.
+MIXED = {f"mixed-up-from-{fault}": fault for fault in list(FAULTS)[:4]}
 
 MISCONCEPTIONS = [
     Misconception(
@@ -263,6 +283,15 @@ MISCONCEPTIONS = [
         LINK,
     ),
     *(_of_a_swap(name, *pair) for name, pair in OTHER_SWAPS.items()),
+    *(
+        Misconception(
+            name,
+            "Three letters or more are out of place, and the first of them is that of fault "
+            f"{n}. {SIGNS[fault]}",
+            LINK,
+        )
+        for n, (name, fault) in enumerate(MIXED.items(), 1)
+    ),
     Misconception(
         "moves-most",
         "For each experiment this is the decoder whose logits move most. Ask first what a sound "

@@ -8,7 +8,7 @@ import numpy as np
 from grading.course.exercise import Misconception, Question, decision
 from reference_impl.decoder.gpt2 import GPT2Config
 
-LINK = "decoder-parameters"
+LINK = "decoder-gpt2"
 
 
 def draw(rng: np.random.Generator) -> Question:

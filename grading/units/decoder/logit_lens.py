@@ -250,6 +250,20 @@ MISCONCEPTIONS = (
         {"sum(dim=-1)": "sum(dim=0)"},
     ),
     Misconception(
+        "counted-over-everything",
+        "The larger logits of all states are counted together. A rank belongs to one state: count "
+        "along the last axis alone.",
+        LINK,
+        {"sum(dim=-1)": "sum()"},
+    ),
+    Misconception(
+        "own-logit-without-an-axis",
+        "The token's own logits have no axis of tokens any more, so states are compared with "
+        "tokens. `[token_id]`, in a list, keeps that axis.",
+        LINK,
+        {OWN: "logits[:, token_id]"},
+    ),
+    Misconception(
         "features-ranked",
         "The features of the stream are ranked, as if each were a token. The table turns them into "
         "logits first, one for each token.",

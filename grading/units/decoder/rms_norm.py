@@ -145,6 +145,13 @@ MISCONCEPTIONS = (
         {WIDE: "wide = x"},
     ),
     Misconception(
+        "weight-summed-over",
+        "The weight comes in with `@`, which sums over the features. Each feature has a factor of "
+        "its own: `*`.",
+        LINK,
+        {OUT: f"(wide * {SCALE}) @ weight.to(wide.dtype)"},
+    ),
+    Misconception(
         "divided-by-the-mean-square",
         "The vectors are divided by their mean square. Take its root first: a vector twice as "
         "large must give the same result.",

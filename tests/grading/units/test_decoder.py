@@ -1,5 +1,7 @@
 """Unit 6: its two questions, answered by other means than those they were drawn with."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from grading.course.unit import load_exercise
 from grading.judging.trial import trial
 from grading.units.decoder import drive
+from grading.units.decoder.find_faults import FAULTS, MIXED
 from grading.units.decoder.gpt2_size import gpt2_parameters
 from reference_impl.decoder.gpt2 import GPT2, GPT2_SMALL, GPT2Config
 
@@ -49,6 +52,24 @@ def test_the_faults_can_be_told_from_the_logits_alone(seed):
     assert all(sum(signs) == 1 for signs in found.values())
     answer = sorted(found, key=lambda letter: found[letter].index(True))
     assert "".join(answer) == question.right
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_wrong_order_of_the_letters_is_told_something(seed):
+    question = load_exercise("decoder/find_faults").question(seed)
+    further = (order for orders in question.also.values() for order in orders)
+    orders = {"".join(order) for order in permutations("ABCDEF")}
+    assert orders - {*question.wrong.values(), *further} == {question.right}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_fault_with_a_wrong_letter_is_named(seed):
+    question = load_exercise("decoder/find_faults").question(seed)
+    for n, (name, fault) in enumerate(MIXED.items()):
+        for order in (question.wrong[name], *question.also[name]):
+            assert order[:n] == question.right[:n] and order[n] != question.right[n]
+            assert sum(a != b for a, b in zip(order, question.right, strict=True)) >= 3
+        assert list(FAULTS)[n] == fault
 
 
 @pytest.mark.parametrize("size, right", [(256, True), (700, True), (0, False)])
