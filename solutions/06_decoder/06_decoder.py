@@ -268,10 +268,11 @@ with demonstration():
 
 # %% [markdown]
 # **Before or after?** Your block takes the norm *before* each half (pre-norm), the transformer of
-# 2017 took it after each addition (post-norm). Below, small decoders with your `rms_norm` and `swiglu` learn to write plays,
-# letter by letter, in 100 steps. Predict: which of the two places learns faster, and what does a
-# slow start, a *warm-up* of the learning rate, do for the other? This is one run of each; the
-# chapter has three, and a decoder without any norm. The three runs take a while.
+# 2017 took it after each addition (post-norm). Below, small decoders with your `rms_norm` and
+# `swiglu` learn to write plays, letter by letter, in 100 steps. Predict: which of the two places
+# learns faster, and what does a slow start, a *warm-up* of the learning rate, do for the other?
+# This is one run of each, together they may take half a minute; the chapter has three of each,
+# and a decoder without any norm.
 
 # %% tags=["demo"]
 WIDTH, LAYERS, SEQ, STEPS, RATE = 64, 6, 32, 100, 6e-3
@@ -412,7 +413,8 @@ from reference_impl.decoder.functions import logit_lens
 # %% [markdown]
 # Three answers, read in every state: number 0 is the embedding, number n what layer n - 1 leaves
 # behind. Before you run it: at which state will the answer be at rank 1? Below each answer stands a
-# control, the answer to *another* prompt. If that one climbs too, the lens shows less than it seems.
+# control, the answer to *another* prompt. If that one climbs too, the lens shows less than it
+# seems to.
 
 
 # %% tags=["demo"]
@@ -453,8 +455,8 @@ with demonstration():
 # <details><summary>Hint</summary>
 #
 # Write down the shapes of attention's four matrices, q_proj, k_proj, v_proj and o_proj, with
-# n_heads, n_kv_heads and head_dim. Then the three of SwiGLU. A norm has one number for each feature, and there is one more norm than
-# twice the layers.
+# n_heads, n_kv_heads and head_dim. Then the three of SwiGLU. A norm has one number for each
+# feature, and there is one more norm than twice the layers.
 #
 # </details>
 
@@ -571,14 +573,12 @@ TEXT = (
 with demonstration():
     ids = torch.tensor([tokenizer.encode(TEXT)])  # batch seq
     yours = theirs = model.token_embedding(ids)
-    angles, differences = model.angles(ids, start=0), []
+    angles, differences, largest = model.angles(ids, start=0), [], 0.0
     for layer, block in enumerate(model.blocks):
         yours, theirs = block_of(layer)(yours), block(theirs, angles)
         differences.append((yours - theirs).abs().max().item())
-    print(
-        "largest difference of the stream, layer by layer (numbers go up to "
-        f"{theirs.abs().max():.0f}):"
-    )
+        largest = max(largest, theirs.abs().max().item())
+    print(f"numbers in the stream go up to {largest:,.0f}; largest difference, layer by layer:")
     print(" ".join(f"{d:.0e}" for d in differences))
     logits = your_logits(ids)
     print(f"logits: {(logits - model(ids)).abs().max():.6f}")
