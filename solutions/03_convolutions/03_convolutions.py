@@ -384,12 +384,11 @@ def shows_degradation() -> str:
 from reference_impl.convolutions.matching import match_scores
 
 # %% [markdown]
-# Of the photograph with each second pixel, a patch is cut out at row 75, column 150; then it loses
-# half its contrast and becomes darker.
-# Where do the plain product and your score find it?
+# A patch is cut out of the photograph, at half its size, at row 75 and column 150; then it loses
+# half its contrast and becomes darker. Where do the plain product and your score find it?
 
 # %% tags=["demo"]
-scene = photo[::2, ::2]
+scene = photo[::2, ::2]  # all windows of the whole photograph would fill a gigabyte
 patch = 0.5 * scene[75:87, 150:162] - 0.1
 with demonstration():
     products = conv2d(scene[None, None], patch[None, None])[0, 0]
@@ -453,8 +452,8 @@ with demonstration(), torch.no_grad():
     print(f"each answer saw {sees} by {sees} pixels of {images.shape[-2]} by {images.shape[-1]}")
 
 # %% [markdown]
-# That was unit 3: ten exercises, and a network of your own pieces that reads digits wherever they
-# stand. Of all this a language model keeps the skip connection, around every one of its layers; in
-# place of the sliding window it has attention, which makes its weights from the input. Before that
-# comes a question you may have asked already: how does anything that is no grid of pixels, such as
-# a text, become numbers? That is unit 4, embeddings and positions.
+# That was unit 3: ten exercises, 24 points, and a network of your own pieces that reads digits
+# wherever they stand. Of all this a language model keeps the skip connection, around every one of
+# its layers; in place of the sliding window it has attention, which makes its weights from the
+# input. Before that comes a question you may have asked already: how does anything that is no grid
+# of pixels, such as a text, become numbers? That is unit 4, embeddings and positions.

@@ -129,6 +129,20 @@ MISCONCEPTIONS = (
         {EINSUM: 'torch.einsum("bihwrc,oirc->bohw", windows[:, :1], weight[:, :1])'},
     ),
     Misconception(
+        "first-channel-and-first-kernel",
+        "One input channel and one kernel are used, the first of each. Every kernel adds up all "
+        "input channels, and makes an output channel of its own.",
+        LINK,
+        {EINSUM: 'torch.einsum("bihwrc,oirc->bohw", windows[:, :1], weight[:1, :1])'},
+    ),
+    Misconception(
+        "kernel-channels-added-first",
+        "Every input channel meets the sum of the kernel's weights over all channels, as where "
+        "einsum has two letters for the one axis. Each channel has weights of its own.",
+        LINK,
+        {EINSUM: 'torch.einsum("bihwrc,ojrc->bohw", windows, weight)'},
+    ),
+    Misconception(
         "first-kernel-for-all-channels",
         "All input channels meet the weights that belong to the first one. Each channel has "
         "weights of its own.",
@@ -147,6 +161,20 @@ MISCONCEPTIONS = (
         "The products within a window are averaged over its pixels. A convolution adds them up.",
         "convolutions-slide",
         {EINSUM: f"{EINSUM} / (weight.shape[2] * weight.shape[3])"},
+    ),
+    Misconception(
+        "window-and-channels-averaged",
+        "This is the mean of all products, over the window and the channels. A convolution adds "
+        "them up.",
+        LINK,
+        {EINSUM: f"{EINSUM} / weight[0].numel()"},
+    ),
+    Misconception(
+        "window-taken-square",
+        "The window is cut as wide as it is high, or as high as it is wide. A kernel may have more "
+        "rows than columns: take each from its own axis of the weight.",
+        "convolutions-slide",
+        {"(weight.shape[2], weight.shape[3])": "(weight.shape[3], weight.shape[3])"},
     ),
     Misconception(
         "channels-not-summed",
@@ -168,6 +196,13 @@ MISCONCEPTIONS = (
         "output channel, the same at all places.",
         LINK,
         {BIAS: "out + bias"},
+    ),
+    Misconception(
+        "bias-taken-as-given",
+        "Without a bias this stops: `bias` is then None, which has no axes. Add it only where "
+        "there is one: `if bias is not None`.",
+        LINK,
+        {"out if bias is None else out + bias": "out + bias"},
     ),
     Misconception(
         "bias-left-out",

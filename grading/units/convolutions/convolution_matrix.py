@@ -88,6 +88,13 @@ MISCONCEPTIONS = (
         {FILL: "matrix[row, column] = kernel[taps - 1 - tap]"},
     ),
     Misconception(
+        "transposed",
+        "Rows and columns have changed places. A row is an output and a column an input, and the "
+        "next entry of the kernel stands one column further to the right.",
+        LINK,
+        {FILL: "matrix[column, row] = kernel[tap]"},
+    ),
+    Misconception(
         "wrapped-around",
         "What would stick out at one end comes in at the other. There is padding around the "
         "sequence, so what sticks out is dropped.",

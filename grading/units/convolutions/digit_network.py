@@ -117,7 +117,61 @@ THIRD = "x = F.relu(self.conv3(x))"
 RESULT = "return self.output(x.amax(dim=(-2, -1)))"
 LAST = "self.output = nn.Linear(4 * channels, n_classes)"
 
+CONVOLUTIONS = {
+    "nn.Conv2d(1, channels, kernel_size=3, padding=1)": "nn.Conv2d(1, {}, kernel_size=3{})",
+    "nn.Conv2d(channels, 2 * channels, kernel_size=3, padding=1)": (
+        "nn.Conv2d({}, 2 * {}, kernel_size=3{})"
+    ),
+    "nn.Conv2d(2 * channels, 4 * channels, kernel_size=3, padding=1)": (
+        "nn.Conv2d(2 * {}, 4 * {}, kernel_size=3{})"
+    ),
+}
+
+
+def _made(width: str, more: str) -> dict[str, str]:
+    """All three convolutions made in another way."""
+    return {
+        old: new.replace("{})", f"{more})").replace("{}", width)
+        for old, new in CONVOLUTIONS.items()
+    }
+
+
 MISCONCEPTIONS = (
+    Misconception(
+        "module-not-made-first",
+        "`super().__init__()` is missing, or comes too late. It makes the network ready to hold "
+        "layers, so it is the first line of `__init__`.",
+        LINK,
+        {"super().__init__()": "pass"},
+    ),
+    Misconception(
+        "output-under-another-name",
+        "The linear layer has another name. The check finds the parts by the names in the "
+        "docstring, and this one is `output`.",
+        LINK,
+        {LAST: LAST.replace("output", "linear"), RESULT: RESULT.replace("output", "linear")},
+    ),
+    Misconception(
+        "no-padding",
+        "No convolution has padding, so every map is smaller than its image, and a small image has "
+        "no place left for a window. All three have padding 1.",
+        "convolutions-size",
+        _made("channels", ""),
+    ),
+    Misconception(
+        "widths-fixed",
+        "The widths are fixed numbers, so that `channels` has no effect. They are its multiples: "
+        "channels, 2 * channels and 4 * channels.",
+        LINK,
+        {**_made("8", ", padding=1"), LAST: "self.output = nn.Linear(32, n_classes)"},
+    ),
+    Misconception(
+        "max-returns-two-things",
+        "With `dim`, `max` returns the values and where they stand, and a pair has no maximum. "
+        "Take `.values` of it, or use `amax`.",
+        "convolutions-pooling",
+        {RESULT: "return self.output(x.max(dim=-1).max(dim=-1))"},
+    ),
     Misconception(
         "mean-of-all-places",
         "This takes the mean of each map. It does not mind shifts either, but a clear answer at "

@@ -13,10 +13,11 @@ def with_weights(
     """Make the network, load the weights by name, and read the images.
 
     Where channels is None, the network is as wide as it is by default. Raises ValueError where a
-    part of the network has another shape than its weights.
+    part of the network has another shape than its weights, or is not there.
     """
     network = answer() if channels is None else answer(channels, n_classes)
     parameters = dict(network.named_parameters())
+    _complete(parameters, weights)
     with torch.no_grad():
         for name, parameter in parameters.items():
             if name in weights:
@@ -27,6 +28,13 @@ def with_weights(
     shapes = {name: list(parameter.shape) for name, parameter in parameters.items()}
     learning = all(parameter.grad is not None for parameter in parameters.values())
     return {"logits": logits.detach(), "parameters": shapes, "every parameter learns": learning}
+
+
+def _complete(parameters: dict, weights: dict) -> None:
+    """Whether each part that has weights is there, under its name."""
+    own, wanted = ({name.split(".")[0] for name in names} for names in (parameters, weights))
+    if missing := sorted(wanted - own):
+        raise ValueError(f"the network has no part with the name `{missing[0]}`")
 
 
 def _agree(name: str, own: torch.Tensor, given: torch.Tensor) -> None:

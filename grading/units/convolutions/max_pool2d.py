@@ -28,6 +28,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         (PADDED, "padding of 1 around numbers below 0", low, 3, 2, 1),
         (PADDED, "padding of 1 around numbers of both signs", x, 2, None, 1),
         (PADDED, "padding of 2 and windows of 5", low, 5, 1, 2),
+        (PADDED, "padding of 1 around numbers far below 0", 1e12 * low, 3, 2, 1),
         (PADDED, "padding above half the window", x, 3, None, 2),
         (PADDED, "padding of 1 and a window of one pixel", x, 1, None, 1),
     ]
@@ -97,6 +98,20 @@ MISCONCEPTIONS = (
         "that is not there. What number never wins a maximum?",
         LINK,
         {', fill=float("-inf")': ""},
+    ),
+    Misconception(
+        "padded-with-a-low-number",
+        "The padding is a low number, and a pixel may be lower still: then the map answers with "
+        "the padding. Minus infinity is below every number.",
+        LINK,
+        {'fill=float("-inf")': "fill=-1000.0"},
+    ),
+    Misconception(
+        "stride-handed-on-as-none",
+        "Without a stride this stops: `stride` is then None, and a window cannot move by None. "
+        "Put the kernel in its place first.",
+        LINK,
+        {STRIDE: "stride = stride"},
     ),
     Misconception(
         "stride-of-1-by-default",

@@ -8,7 +8,7 @@ from grading.course.exercise import Case, Exercise, Misconception, Property
 
 PLAIN, REFUSED = "sizes", "windows that do not fit"
 LINK = "convolutions-size"
-NAMES = {1: "bare", 2: "padded", 5: "stride 4", 6: "one pixel more", 9: "as large"}
+NAMES = {1: "bare", 2: "padded", 3: "stride 2", 5: "stride 4", 9: "as large"}
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -92,6 +92,13 @@ MISCONCEPTIONS = (
         "stands before its first step is missing.",
         LINK,
         {RESULT: "return (size + 2 * padding - kernel) // stride"},
+    ),
+    Misconception(
+        "last-place-forgotten",
+        "Where the stride comes out even, the last place is missing: a window may end exactly at "
+        "the last pixel.",
+        LINK,
+        {RESULT: "return -((kernel - size - 2 * padding) // stride)"},
     ),
     Misconception(
         "padding-on-one-side",
@@ -197,12 +204,12 @@ EXERCISE = Exercise(
             lambda places: places == 1,
         ),
         Property(
-            "at-most-one-place-more",
-            "One pixel more gave more than one further place, or fewer places. A longer axis has "
-            "room for at most one window more.",
+            "a-whole-number-of-places",
+            "What comes back is a fraction, or a float, where a number of places is wanted: `/` "
+            "divides, and `//` divides and rounds down.",
             LINK,
-            ("stride 4", "one pixel more"),
-            lambda before, after: 0 <= after - before <= 1 and isinstance(after, int),
+            ("stride 2", "stride 4"),
+            lambda *places: all(isinstance(n, int) for n in places),
         ),
     ),
 )

@@ -118,6 +118,23 @@ MISCONCEPTIONS = (
         {SUM: "return F.relu(change)"},
     ),
     Misconception(
+        "no-skip-without-projection",
+        "Where no projection is given, nothing is added to what the convolutions say. The shortcut "
+        "is then x itself.",
+        LINK,
+        {SUM: "return F.relu(change if projection is None else shortcut + change)"},
+    ),
+    Misconception(
+        "convolutions-without-padding",
+        "The two convolutions have no padding, so each makes the map smaller, and x no longer fits "
+        "onto it. Both need a padding of 1.",
+        "convolutions-size",
+        {
+            HIDDEN: "hidden = F.relu(conv2d(x, weight1, stride=stride))",
+            CHANGE: "change = conv2d(hidden, weight2)",
+        },
+    ),
+    Misconception(
         "no-last-relu",
         "The sum is right, but the ReLU after it is missing.",
         LINK,
@@ -256,8 +273,8 @@ EXERCISE = Exercise(
     properties=(
         Property(
             "a-silent-block-hands-on",
-            "The second convolution was all zeros and x never negative, and still something other "
-            "came out than went in, or nothing at all.",
+            "The second convolution was all zeros and x never negative. Then x itself has to come "
+            "out, and it did not.",
             LINK,
             ("silent",),
             lambda out: bool((out >= 0).all() and out.any()),

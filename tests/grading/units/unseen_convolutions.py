@@ -547,6 +547,138 @@ def convolution_matrix(kernel, seq, causal=False):
 """,
         "refuses an even number of taps in the causal case, too",
     ),
+    # --- a further trial -----------------------------------------------------------------
+    (
+        "output_size",
+        """
+def output_size(size, kernel, stride=1, padding=0):
+    return (size - kernel + 2 * padding) / stride + 1
+""",
+        "divides with / and refuses nothing",
+    ),
+    (
+        "output_size",
+        """
+def output_size(size, kernel, stride=1, padding=0):
+    if size + 2 * padding < kernel or stride < 1 or padding < 0:
+        raise ValueError("the window does not fit")
+    return len(range(0, size + 2 * padding - kernel, stride))
+""",
+        "loses the last place where the stride comes out even",
+    ),
+    (
+        "conv2d",
+        """
+def conv2d(x, weight, bias=None, stride=1, padding=0):
+    windows = sliding_windows(x, tuple(weight.shape[2:]), stride, padding)
+    out = torch.einsum("bihwrc,ojrc->bohw", windows, weight)
+    return out if bias is None else out + bias[:, None, None]
+""",
+        "the kernel's channels have a letter of their own",
+    ),
+    (
+        "conv2d",
+        """
+def conv2d(x, weight, bias=None, stride=1, padding=0):
+    windows = sliding_windows(x, tuple(weight.shape[2:]), stride, padding)
+    out = (windows[:, 0] * weight[0, 0]).sum(dim=(-2, -1))[:, None]
+    return out if bias is None else out + bias[:, None, None]
+""",
+        "one input channel and one kernel",
+    ),
+    (
+        "conv2d",
+        """
+def conv2d(x, weight, bias=None, stride=1, padding=0):
+    windows = sliding_windows(x, tuple(weight.shape[2:]), stride, padding)
+    out = (windows[:, None] * weight[None, :, :, None, None]).mean(dim=(2, 5, 6))
+    return out if bias is None else out + bias[:, None, None]
+""",
+        "the mean of the products",
+    ),
+    (
+        "conv2d",
+        """
+def conv2d(x, weight, bias=None, stride=1, padding=0):
+    size = weight.shape[-1]
+    windows = sliding_windows(x, (size, size), stride, padding)
+    out = torch.einsum("bihwrc,oirc->bohw", windows, weight)
+    return out if bias is None else out + bias[:, None, None]
+""",
+        "takes every kernel for square",
+    ),
+    (
+        "max_pool2d",
+        """
+def max_pool2d(x, kernel, stride=None, padding=0):
+    if padding > kernel / 2:
+        raise ValueError("too much padding")
+    stride = kernel if stride is None else stride
+    return sliding_windows(x, (kernel, kernel), stride, padding, fill=-1000).amax(dim=(-2, -1))
+""",
+        "a low number for minus infinity",
+    ),
+    (
+        "residual_block",
+        """
+def residual_block(x, weight1, weight2, projection=None, stride=1):
+    out = F.relu(conv2d(x, weight1, stride=stride, padding=1))
+    out = conv2d(out, weight2, padding=1)
+    if projection is not None:
+        out = out + conv2d(x, projection, stride=stride)
+    return F.relu(out)
+""",
+        "adds nothing where there is no projection",
+    ),
+    (
+        "residual_block",
+        """
+def residual_block(x, weight1, weight2, projection=None, stride=1):
+    out = F.relu(conv2d(x, weight1, stride=stride))
+    out = conv2d(out, weight2)
+    shortcut = x if projection is None else conv2d(x, projection, stride=stride)
+    return F.relu(shortcut + out)
+""",
+        "forgets the padding of both convolutions",
+    ),
+    (
+        "digit_network",
+        """
+class DigitNetwork(nn.Module):
+    def __init__(self, channels=8, n_classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, channels, 3)
+        self.conv2 = nn.Conv2d(channels, 2 * channels, 3)
+        self.conv3 = nn.Conv2d(2 * channels, 4 * channels, 3)
+        self.output = nn.Linear(4 * channels, n_classes)
+
+    def forward(self, images):
+        x = images
+        for layer in (self.conv1, self.conv2, self.conv3):
+            x = F.relu(layer(x))
+        return self.output(x.amax(dim=(-2, -1)))
+""",
+        "no padding",
+    ),
+    (
+        "digit_network",
+        """
+class DigitNetwork(nn.Module):
+    def __init__(self, channels=8, n_classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, 2 * channels, 3, padding=1)
+        self.conv3 = nn.Conv2d(2 * channels, 4 * channels, 3, padding=1)
+        self.linear = nn.Linear(4 * channels, n_classes)
+
+    def forward(self, images):
+        x = images
+        for layer in (self.conv1, self.conv2, self.conv3):
+            x = F.relu(layer(x))
+        return self.linear(x.amax(dim=(-2, -1)))
+""",
+        "another name for `output`",
+    ),
 ]
 
 RIGHT = [
