@@ -3,6 +3,7 @@
 Nothing wrong is run before an answer is not right, and no case of it that is not looked at.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -17,6 +18,7 @@ from grading.judging.evidence import Evidence, Outcome, Plain, Raised, parse
 from grading.judging.measures import Choice, Close, Measure
 
 REQUEST_BYTES = 256 * 2**20
+RAISES = re.compile(r"(?:^|[:;]\s*)raise\b")  # a line's first word, or `if x: raise ...`
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +190,7 @@ class Trial:
 
         A line that is not known is taken for such a one.
         """
-        own = [(e.line or "raise").startswith("raise") for e in errors]
+        own = [RAISES.search(e.line or "raise") for e in errors]
         return all(own) and all(e.type in self._promises for e in errors)
 
     @cached_property

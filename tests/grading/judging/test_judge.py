@@ -10,6 +10,7 @@ from grading.course.errors import CourseError
 from grading.course.sources import apply_edits, solution_of, wrong_answer
 from grading.course.unit import load_exercise, load_unit
 from grading.judging import bank
+from grading.judging.evidence import Raised
 from grading.judging.judge import judge, trial
 from grading.judging.verdict import inline
 
@@ -258,3 +259,18 @@ def test_a_missing_return_is_guessed_where_none_is_no_answer():
 )
 def test_code_and_stressed_words_are_set_as_such(text, shown):
     assert inline(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "own"),
+    [
+        ("raise ValueError('no')", True),
+        ("if q.shape[1] % k.shape[1]: raise ValueError", True),
+        ("return q.view(*sizes)", False),
+        (None, True),
+    ],
+)
+def test_an_answers_own_refusal_is_told_from_an_error_it_ran_into(line, own):
+    at = trial(load_exercise("attention/grouped_query"), SEED)
+    error = Raised(type="ValueError", message="no", line=line)
+    assert bool(at.promised(error)) == own
