@@ -61,7 +61,11 @@ def _start(arguments: argparse.Namespace) -> int:
     if not arguments.no_open:
         sys.stdout.flush()
         return jupyter.open_lab(started.notebook)
-    print(f"Open it: {_typed(jupyter.lab_command(started.notebook))}")
+    command = jupyter.lab_command(started.notebook)
+    if sys.platform != "win32":  # as `course start` opens it
+        shown = jupyter.settings(started.notebook.parent)
+        command = ["env", *(f"{name}={value}" for name, value in shown.items()), *command]
+    print(f"Open it: {_typed(command)}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 
 import pytest
 
@@ -28,6 +29,7 @@ def test_start_says_how_to_open_and_a_second_one_finds_it(capsys, tmp_path):
     first, *_, last = out.splitlines()
     assert first == f"Made: {place / '05_attention.ipynb'}"
     assert last.startswith("Open it: ") and f"--ServerApp.root_dir={place}" in last
+    assert sys.platform == "win32" or f"JUPYTER_CONFIG_PATH={place}" in last
     before = (place / "05_attention.ipynb").read_bytes()
     status, out, _ = course(capsys, "start", "attention", "--folder", place, "--no-open")
     assert status == 0 and out.startswith("There already: ")
