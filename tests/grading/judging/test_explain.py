@@ -115,7 +115,7 @@ def test_an_error_that_does_not_come_is_told_where_all_else_is_right():
         return right(PATCHES)(image, size) if fits else image
 
     said = said_of(PATCHES, hands_back)
-    assert "All that should come back is right. On " in said.message
+    assert "Every value that should come back is right. On " in said.message
     assert "a ValueError should be raised instead, and was not" in said.message
     assert said.cause == "explained"
 
@@ -183,7 +183,7 @@ def test_values_right_and_an_input_changed():
 def test_nothing_is_said_of_random_values(exercise):
     """Numbers that have nothing to do with the right ones; the same at each call."""
     answer = trial(exercise, 1).solution()
-    for number in range(5):
+    for number in range(2):
 
         def wrong(*inputs, number=number):
             made = answer(*inputs)
@@ -219,7 +219,7 @@ def test_no_value_makes_looking_for_a_reason_fail(n):
     exercise = EXERCISES[n]
     if exercise.is_decision or exercise.seconds > 20:
         return  # its answers are no functions, or run for minutes
-    for value in ODD[n % 4 :: 4]:
+    for value in ODD[n % 7 :: 7]:
         assert judge(exercise, 1, trial(exercise, 1).run(lambda *i, v=value, **m: v)).message
 
 

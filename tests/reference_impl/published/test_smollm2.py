@@ -23,11 +23,6 @@ def tokenizer(weights_file):
     return tokenizer_from_gguf(weights_file.metadata)
 
 
-@pytest.fixture(autouse=True)
-def two_threads(threads):
-    threads(2)
-
-
 def test_64_tokens_by_generate(smollm2, llama_smollm2, tokenizer):
     """One prompt by everybody's own loop and cache."""
     ids = encode_chat(tokenizer, [{"role": "user", "content": PROMPTS[0]}])
