@@ -3,7 +3,7 @@
 PYTHON ?= python3
 COURSE := .venv/bin/course
 
-.PHONY: course test environment book exercises grade bench lock clean
+.PHONY: course test thorough environment book exercises grade bench lock clean
 
 course: environment  ## release the exercises, build the book, grade the sample class
 	@$(COURSE) all
@@ -13,6 +13,9 @@ test: environment-test  ## style and every test
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/codespell
 	@.venv/bin/python -m pytest -n 4 --dist loadgroup
+
+thorough: environment-test  ## every test, also those that try the same in yet another way
+	@.venv/bin/python -m pytest -n 4 --dist loadgroup -m ""
 
 book: environment  ## build the book
 	@$(COURSE) build

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from grading.course.exercise import Exercise, Misconception
 from grading.course.sources import chain
-from grading.judging.evidence import Evidence
+from grading.judging.evidence import Evidence, Plain
 from grading.judging.time_limit import TooLong, time_limit
 from grading.judging.trial import Trial
 
@@ -93,7 +93,7 @@ def _inherits(at: Trial, got: Evidence, exercise: Exercise, m: Misconception) ->
 
 def two_at_once(at: Trial, got: Evidence) -> Diagnosis | None:
     """Two misconceptions of this exercise together."""
-    if not at.telling(got):
+    if not at.telling(got) or _gives_nothing(at, got):
         return None
     for first, second in _pairs(at.exercise):
         name = f"{first.name} + {second.name}"
@@ -102,6 +102,13 @@ def two_at_once(at: Trial, got: Evidence) -> Diagnosis | None:
             message = f"{first.message} {second.message}"
             return Diagnosis((first.name, second.name), message, first.link, "Two things at once. ")
     return None
+
+
+def _gives_nothing(at: Trial, got: Evidence) -> bool:
+    """Whether no case gave a value, and one should: hundreds of pairs have nothing to say of it."""
+    outputs = [case.output for case in got.cases if not case.error]
+    nothing = bool(outputs) and all(output == Plain(None) for output in outputs)
+    return nothing and not at.none_is_right
 
 
 def _fits(at: Trial, got: Evidence, name: str, answer: Callable) -> bool:

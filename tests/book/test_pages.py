@@ -237,7 +237,7 @@ def test_asks_nobody_when_a_server_gives_it(book, browser):
         page = context.new_page()
         page.goto(home)
         page.wait_for_url("**/book/intro.html")  # where the index leads
-        for name in pages():
+        for name in pages()[::4]:  # what they fetch is asked of each page above
             page.goto(f"{home}{name}.html", wait_until="load")
         context.close()
         server.shutdown()

@@ -27,6 +27,7 @@ def test_the_catalogue_has_every_row_of_the_table_and_more():
     assert len({item.name for item in ENTRIES}) == len(ENTRIES) > ROWS + 25
 
 
+@pytest.mark.thorough
 def test_the_weaker_sandbox_holds_too(tmp_path, monkeypatch):
     """Where there is no bubblewrap: whatever looks for a way out of it, but for entries that say
     they find one there."""

@@ -9,7 +9,7 @@ import torch
 from grading.course.errors import CourseError
 from grading.course.sources import apply_edits, solution_of, wrong_answer
 from grading.course.unit import load_exercise, load_unit
-from grading.judging import bank
+from grading.judging import bank, diagnose
 from grading.judging.evidence import Raised
 from grading.judging.judge import judge, trial
 from grading.judging.verdict import inline
@@ -274,3 +274,12 @@ def test_an_answers_own_refusal_is_told_from_an_error_it_ran_into(line, own):
     at = trial(load_exercise("attention/grouped_query"), SEED)
     error = Raised(type="ValueError", message="no", line=line)
     assert bool(at.promised(error)) == own
+
+
+def test_an_answer_that_gives_nothing_is_not_held_against_pairs(monkeypatch):
+    tried = []
+    monkeypatch.setattr(diagnose, "_pairs", lambda exercise: tried.append(exercise) or iter(()))
+    said_of(load_exercise("attention/causal_mask"), lambda *inputs: None)
+    assert tried == []
+    said_of(load_exercise("attention/causal_mask"), lambda *inputs: torch.zeros(3))
+    assert tried

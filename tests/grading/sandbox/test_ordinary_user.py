@@ -74,7 +74,9 @@ def _closed(path):
     return next((above for above in reversed(path.parents) if not _open(above)), None)
 
 
-@pytest.mark.parametrize("file", ["test_walls.py", "test_limits.py"])
+@pytest.mark.parametrize(
+    "file", ["test_walls.py", pytest.param("test_limits.py", marks=pytest.mark.thorough)]
+)
 def test_all_walls_stand_for_an_ordinary_user(as_user, file):
     tests = Path(__file__).with_name(file)
     command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "-p", "no:xdist"]

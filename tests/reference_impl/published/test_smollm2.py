@@ -37,7 +37,9 @@ def test_64_tokens_by_generate(smollm2, llama_smollm2, tokenizer):
     assert list(generate(smollm2, ids, 16)) == expected[:16]  # the plain decoder takes seconds
 
 
-@pytest.mark.parametrize("prompt", PROMPTS[1:])
+@pytest.mark.parametrize(
+    "prompt", [PROMPTS[1], *(pytest.param(p, marks=pytest.mark.thorough) for p in PROMPTS[2:])]
+)
 def test_64_tokens_are_the_ones_transformers_would_choose(
     smollm2, llama_smollm2, tokenizer, prompt
 ):
