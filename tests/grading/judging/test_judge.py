@@ -9,7 +9,7 @@ import torch
 from grading.course.errors import CourseError
 from grading.course.sources import apply_edits, solution_of, wrong_answer
 from grading.course.unit import load_exercise, load_unit
-from grading.judging import bank, diagnose
+from grading.judging import bank, diagnose, measures
 from grading.judging.evidence import Raised
 from grading.judging.judge import judge, trial
 from grading.judging.verdict import inline
@@ -283,3 +283,13 @@ def test_an_answer_that_gives_nothing_is_not_held_against_pairs(monkeypatch):
     assert tried == []
     said_of(load_exercise("attention/causal_mask"), lambda *inputs: torch.zeros(3))
     assert tried
+
+
+def test_the_p_value_of_draws_is_scipys():
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(6))
+    counts = rng.multinomial(500, shares)
+    expected = stats.power_divergence(counts, 500 * shares, lambda_="log-likelihood").pvalue
+    assert measures._of_g_test(counts, 500 * shares, freedom=5) == pytest.approx(expected)
