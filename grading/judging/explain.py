@@ -173,7 +173,7 @@ def _factor(view: View) -> Finding | None:
     ):
         if found := arithmetic.one_number(view, measure):
             number, condition = found
-            said = text.format(number)
+            said = text.format(number).replace("plus -", "less ")
             return measure.__name__, condition + (said if condition else said[0].upper() + said[1:])
     if uneven := arithmetic.other_scale(view):
         condition = before(view, always=not view.right)

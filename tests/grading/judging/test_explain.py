@@ -311,3 +311,12 @@ def test_the_wrong_entry_of_named_results_is_told():
 
     told = "Of what comes back only `pair counts` and `words with` are wrong."
     assert entries_told(both) == told
+
+
+def test_one_too_small_is_less_and_not_plus_minus():
+    said = said_of(
+        "convolutions/output_size", lambda *a, **k: right("convolutions/output_size")(*a, **k) - 1
+    )
+    assert "plus -" not in said.message
+    wrong = then(ATTEND, lambda result: result - 3.0)
+    assert "the right ones less 3" in said_of(ATTEND, wrong).message
