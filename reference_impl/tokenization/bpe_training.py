@@ -28,17 +28,17 @@ BYTES = [bytes([byte]) for byte in range(256)]
 def train_bpe_naive(
     text: str, vocab_size: int, pattern: str, special_tokens: Sequence[str] = ()
 ) -> list[Pair]:
-    """The merges that BPE learns from `text`, in order: count all pairs, merge the best, repeat.
+    r"""The merges that BPE learns from `text`, in order: count all pairs, merge the best, repeat.
 
-    `vocab_size` counts the 256 bytes, the special tokens and one token a merge. `pattern` cuts
-    the text into words, and special tokens are cut out before that; no merge crosses a cut. Of the
+    `vocab_size` counts the 256 bytes, the special tokens and one token a merge. The text is split
+    at the special tokens, and `pattern` cuts the rest into words; no merge crosses a cut. Of the
     pairs with the highest count the greatest is merged, comparing (left bytes, right bytes). Fewer
-    merges come back where no pair is left. Raises ValueError where `vocab_size` leaves no room
-    for the bytes and the special tokens.
+    merges come back where no pair is left. Raises ValueError where `vocab_size` is less than the
+    bytes and the special tokens.
 
     In "ab ab abc" the words are "ab", " ab" and " abc". First (a, b) counts 3, then (" ", ab) 2.
 
-    >>> train_bpe_naive("ab ab abc", 256 + 3, r" ?\\w+")
+    >>> train_bpe_naive("ab ab abc", 256 + 3, r" ?\w+")
     [(b'a', b'b'), (b' ', b'ab'), (b' ab', b'c')]
     """
     least = 256 + len(special_tokens)
@@ -82,9 +82,9 @@ def train_bpe(
 def tokenizer_from_merges(
     merges: Iterable[Pair], pattern: str, special_tokens: Sequence[str] = ()
 ) -> Tokenizer:
-    """The tokenizer of trained merges: ids 0 to 255 are the bytes, then merges, then specials.
+    r"""The tokenizer of trained merges: ids 0 to 255 are the bytes, then merges, then specials.
 
-    >>> tokenizer = tokenizer_from_merges([(b"a", b"b")], r" ?\\w+", ["<|end|>"])
+    >>> tokenizer = tokenizer_from_merges([(b"a", b"b")], r" ?\w+", ["<|end|>"])
     >>> tokenizer.encode("ab<|end|>", allowed_special="all")
     [256, 257]
     """
@@ -96,13 +96,13 @@ def tokenizer_from_merges(
 
 
 def count_words(text: str, pattern: str, special_tokens: Sequence[str] = ()) -> Counter[str]:
-    """How often each word occurs, in the ordinary text between special tokens.
+    r"""How often each word occurs, in the ordinary text between special tokens.
 
     A word is a match of `pattern`, a regular expression of the package `regex`, just as it stands:
     with its spaces and capitals. What the pattern does not match is left out, and so are the
     special tokens.
 
-    >>> count_words("a b<|end|> b", r" ?\\w+", ["<|end|>"])
+    >>> count_words("a b<|end|> b", r" ?\w+", ["<|end|>"])
     Counter({' b': 2, 'a': 1})
     """
     counts: Counter[str] = Counter()

@@ -20,9 +20,10 @@ def apply_merge(
 
     `words` holds the pieces of each different word, and `word_counts` how often it occurs.
     `pair_counts` says how often each pair occurs in all, `words_with` in which words, by their
-    numbers in the list. Afterwards all three are as if they had been made anew from the merged
-    words; a pair that no longer occurs may stay with a count of 0 and an empty set. Words that do
-    not hold the pair are neither changed nor read. `word_counts` stays as it is.
+    numbers in the list; both have `pair`, if only with 0 and an empty set. Afterwards all three
+    are as if they had been made anew from the merged words; a pair that no longer occurs may stay
+    with a count of 0 and an empty set. Words that do not hold the pair are neither changed nor
+    read. `word_counts` stays as it is.
 
     >>> words, first, second = [[b"a", b"b", b"c"], [b"c"]], (b"a", b"b"), (b"b", b"c")
     >>> pair_counts, words_with = Counter({first: 5, second: 5}), {first: {0}, second: {0}}

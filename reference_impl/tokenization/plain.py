@@ -30,11 +30,11 @@ def encode_word(word: bytes, ranks: Mapping[bytes, int]) -> list[int]:
     and so a word may have no ids at all.
     Source: Sennrich et al. 2016, section 3.2; over bytes, Radford et al. 2019, section 2.2.
 
-    >>> ranks = {b"t": 0, b"h": 1, b"e": 2, b"he": 3, b"th": 4, b"the": 5}
-    >>> encode_word(b"the", ranks)  # he comes before th; then t and he make the
-    [5]
-    >>> encode_word(b"then", ranks)  # n has no rank
-    [5]
+    >>> ranks = {b"t": 0, b"h": 1, b"e": 2, b"he": 3, b"th": 4}
+    >>> encode_word(b"the", ranks)  # he comes before th, and then t stands alone
+    [0, 3]
+    >>> encode_word(b"thxe", ranks)  # x has no rank: as if it were not there
+    [0, 3]
     """
     pieces = [word[i : i + 1] for i in range(len(word)) if word[i : i + 1] in ranks]
     while True:
@@ -52,15 +52,15 @@ def encode_word(word: bytes, ranks: Mapping[bytes, int]) -> list[int]:
 def encode(
     text: str, ranks: Mapping[bytes, int], pattern: str, special_tokens: Mapping[str, int]
 ) -> list[int]:
-    """The token ids of a text.
+    r"""The token ids of a text.
 
-    First the special tokens are cut out: each becomes its own id. Then `pattern`, a regular
-    expression of the package `regex`, cuts the rest into words, and each word is encoded by
-    itself; what the pattern does not match is left out. With `special_tokens={}` nothing is
+    First the text is split at the special tokens: each of them becomes its own id. Then `pattern`,
+    a regular expression of the package `regex`, cuts the rest into words, and each word is encoded
+    by itself; what the pattern does not match is left out. With `special_tokens={}` nothing is
     special: "<|end|>" is then ordinary text of seven characters.
 
     >>> ranks = {b"a": 0, b"b": 1, b" ": 2, b" a": 3, b"ab": 4}
-    >>> encode("ab ab<|end|>", ranks, r" ?\\w+", {"<|end|>": 9})
+    >>> encode("ab ab<|end|>", ranks, r" ?\w+", {"<|end|>": 9})
     [4, 3, 1, 9]
     """
     ids = []
@@ -76,16 +76,16 @@ def encode(
 def decode(
     ids: Sequence[int], ranks: Mapping[bytes, int], special_tokens: Mapping[str, int]
 ) -> str:
-    """The text of token ids, whatever they are: bytes that are not UTF-8 become "\\ufffd".
+    r"""The text of token ids, whatever they are: bytes that are not UTF-8 become "\ufffd".
 
     A special token becomes its own text. Only all bytes together are made into text, because a
     token may end inside a character. Raises ValueError for an id that nothing has.
 
-    >>> ranks = {b"n": 0, b"\\xc3": 1, b"\\xa9": 2}
+    >>> ranks = {b"n": 0, b"\xc3": 1, b"\xa9": 2}
     >>> decode([0, 1, 2, 9], ranks, {"<|end|>": 9})
     'né<|end|>'
     >>> decode([0, 1], ranks, {})  # half an é
-    'n\\ufffd'
+    'n\ufffd'
     """
     bytes_of = {token_id: token for token, token_id in ranks.items()}
     for token, token_id in special_tokens.items():
@@ -104,15 +104,15 @@ def encode_message(
     pattern: str,
     special_tokens: Mapping[str, int],
 ) -> list[int]:
-    """A chat message as SmolLM2 reads it, safe whatever its content is.
+    r"""A chat message as SmolLM2 reads it, safe whatever its content is.
 
     The ids are those of `<|im_start|>`, then of the text made of role, a line break and content,
     then of `<|im_end|>` and of a last line break. The two marks are the only special tokens in it:
     whatever looks like one inside role or content is ordinary text, and no character is lost.
 
-    >>> ranks = {b"u": 0, b"a": 1, b"\\n": 2, b"\\na": 3}
+    >>> ranks = {b"u": 0, b"a": 1, b"\n": 2, b"\na": 3}
     >>> marks = {"<|im_start|>": 8, "<|im_end|>": 9}
-    >>> encode_message("u", "a", ranks, r"\\s?\\w+|\\s", marks)
+    >>> encode_message("u", "a", ranks, r"\s?\w+|\s", marks)
     [8, 0, 3, 9, 2]
     """
     text = encode(f"{role}\n{content}", ranks, pattern, {})

@@ -43,8 +43,8 @@ torch.set_num_threads(1)
 #
 # {{tokenization/byte_ids}}
 #
-# The warm-up. Every text is a row of bytes, numbers from 0 to 255, and so 256 tokens are enough
-# for anything that anybody will ever write.
+# The warm-up. Every text is a sequence of bytes, numbers from 0 to 255, and so 256 tokens are
+# enough for anything that anybody will ever write.
 #
 # <details><summary>Hint</summary>
 #
@@ -74,8 +74,8 @@ with demonstration():
 #
 # <details><summary>Hint</summary>
 #
-# `itertools.pairwise("abc")` gives (a, b) and (b, c). How much does each of them add, if the word
-# occurs seven times?
+# `pairwise("abc")`, which the first cell imports, gives (a, b) and (b, c). How much does each of
+# them add, if the word occurs seven times?
 #
 # </details>
 
@@ -134,7 +134,8 @@ with demonstration():
 #
 # Some tokens are not text: where a document ends, where a message begins. They look like text,
 # such as `<|endoftext|>`, and are found before anything else happens. Cut a text at them, so that
-# ordinary text and special tokens take turns.
+# ordinary text and special tokens take turns. Where two of them overlap, the one that begins first
+# counts. With no special tokens the text stays in one part.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -335,8 +336,8 @@ with demonstration():
 #
 # {{tokenization/decode}}
 #
-# The way back, and the second part of your model. A model may write any row of ids, also one that
-# ends inside a character. Your function has to take them all.
+# The way back, and the second part of your model. A model may write any sequence of ids, also
+# one that ends inside a character. Your function has to take them all.
 #
 # <details><summary>Hint</summary>
 #
