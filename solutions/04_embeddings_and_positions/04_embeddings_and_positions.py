@@ -5,7 +5,8 @@
 # vectors: a photograph, a heartbeat, a gene, a text. The second half gives such a list an order,
 # and its last pieces, `rope_angles` and `apply_rope`, go into your own model. Plan about two
 # hours; every exercise says how long it takes. Exercises 2, 5 and 10 belong to sections marked
-# *second reading*; all others need only the core of the chapter.
+# *second reading*; all others need only the core of the chapter, which names them section by
+# section. You can take them in that order too.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
 # run the `check` cell below it. The verdict comes within a second: right, or what goes wrong and
@@ -209,8 +210,8 @@ with demonstration():
 #
 # {{embeddings_and_positions/kmer_ids}}
 #
-# A gene is a text of four letters, and its words are k letters long and overlap. Give each word
-# its number. Capital letters only; any letter other than A, C, G, T makes a word unknown.
+# A gene is a text of four letters, all capitals, and its words are k letters long and overlap. Give
+# each word its number. Any letter other than A, C, G, T makes a word unknown.
 #
 # <details><summary>Hint</summary>
 #
@@ -340,7 +341,7 @@ with demonstration():
 from reference_impl.embeddings_and_positions.positions import rope_angles
 
 # %% [markdown]
-# How many positions does a full turn take in SmolLM2? It was trained on texts of up to 8,192
+# How many positions does a full turn take in SmolLM2? It is made for texts of up to 8,192
 # tokens.
 
 # %% tags=["demo"]

@@ -210,8 +210,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "x-changed",
-        "The result is right, but x was written over: whoever passed it in has lost the vectors "
-        "before the turn.",
+        "x was written over: whoever passed it in has lost the vectors before the turn. Make a new "
+        "tensor for the result.",
         LINK,
         {f"return {JOIN}": f"x.copy_({JOIN})\n    return x"},
     ),

@@ -205,8 +205,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "table-changed",
-        "The neighbours are right, but the table was divided in place: whoever passed it in now "
-        "holds other embeddings than before.",
+        "The table was divided in place: whoever passed it in now holds other embeddings than "
+        "before. Make a new table for the directions.",
         LINK,
         {
             f"directions = {UNIT}": "table /= table.norm(dim=-1, keepdim=True)\n"
