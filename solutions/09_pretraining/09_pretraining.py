@@ -4,7 +4,7 @@
 # You write ten short functions and one class, and answer one question. Together they are
 # everything that trains a language model: batches, loss, optimizer, schedule, clipping and the
 # loop around them. At the end your own code trains a model on the plays of Shakespeare while you
-# watch. Plan about two hours and a quarter; every exercise says how long it takes. Exercises 5 and
+# watch. Plan about two hours and 25 minutes; every exercise says how long it takes. Exercises 5 and
 # 9 belong to sections marked *second reading*; all others need only the core of the chapter.
 #
 # **How checking works.** Replace `raise NotImplementedError()` by your code, run the cell, then
@@ -187,8 +187,8 @@ def next_token_loss(
 
 # %% [markdown]
 # Predict before you run it: a decoder that has never seen a text, and 62 characters. What is its
-# loss on the first batch, to two digits? In the second line the model was drawn ten times too
-# wide. It knows no more than the first, but it is sure of what it does not know.
+# loss on the first batch, to two digits? In the second line its embedding table was drawn ten
+# times too wide. It knows no more than the first, but it is sure of what it does not know.
 
 
 # %% tags=["demo"]
@@ -399,8 +399,8 @@ with demonstration():
 #
 # {{pretraining/learning_rate}}
 #
-# The rate climbs in a line, then falls along half a cosine wave. No step may have a rate of 0: it
-# would be a step for nothing. Check the first and the last steps of each part by hand.
+# The rate climbs in a line, then falls along half a cosine wave. No step of a run may have a rate
+# of 0: it would be a step for nothing. Check the first and the last steps of each part by hand.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -787,7 +787,7 @@ def resume():
         state = torch.load(SAVED)
         poet.load_state_dict(state["model"])
         run.moments, run.steps_done = state["moments"], len(state["curve"])
-        curve.extend(state["curve"])
+        curve[:] = state["curve"]
         print(f"goes on after step {run.steps_done}")
 
 

@@ -67,8 +67,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "rate-too-high",
-        "This run starts well and then hangs near 3.1, where a model is that knows how frequent "
-        "the characters are, and nothing else. Its steps are too large.",
+        "This run starts well, but at step 100 it is still near 3.1, where a model is that knows "
+        "how frequent the characters are, and nothing else. Its steps are too large.",
         "pretraining-schedule",
     ),
     Misconception(
