@@ -86,6 +86,13 @@ def last_start_left_out(samples, size, hop):
     return torch.stack([samples[start : start + size] for start in starts])
 
 
+def starts_up_to_the_end(samples, size, hop):
+    """A range that ends with the signal, so that the last pieces are short."""
+    _check(samples, size)
+    starts = range(0, len(samples), hop)
+    return torch.stack([samples[start : start + size] for start in starts])
+
+
 MISCONCEPTIONS = (
     Misconception(
         "last-frame-missing",
@@ -194,6 +201,13 @@ MISCONCEPTIONS = (
         "frame has one.",
         LINK,
         answer=last_start_left_out,
+    ),
+    Misconception(
+        "starts-up-to-the-end",
+        "It stops where pieces of different lengths meet: starts that run on to the end of the "
+        "signal leave short pieces, which cannot be stacked. The last start is n - size at most.",
+        LINK,
+        answer=starts_up_to_the_end,
     ),
     Misconception(
         "one-frame-refused",

@@ -195,6 +195,13 @@ MISCONCEPTIONS = (
         {"letters.find(letter)": "letters.index(letter)"},
     ),
     Misconception(
+        "unknown-not-in-the-dictionary",
+        "It stops at an unknown letter with a KeyError: a dictionary has no digit for it. Ask "
+        "first whether all letters of the word are known; if not, its id is 4**k.",
+        LINK,
+        {"letters.find(letter)": "dict(zip(letters, range(4), strict=True))[letter]"},
+    ),
+    Misconception(
         "other-letters-than-n-stop-it",
         "N makes a word unknown, and any other unknown letter stops it with an error. Whatever is "
         "not A, C, G or T makes a word unknown.",
