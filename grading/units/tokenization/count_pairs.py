@@ -224,6 +224,13 @@ MISCONCEPTIONS = (
         LINK,
         {"return counts": "return {p: n / sum(counts.values()) for p, n in counts.items()}"},
     ),
+    Misconception(
+        "first-word-only",
+        "Only the pairs of the first word are counted: the `return` stands inside the loop over "
+        "the words.",
+        LINK,
+        {"    return counts": "        return counts\n    return Counter()"},
+    ),
 )
 
 

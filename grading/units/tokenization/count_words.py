@@ -180,6 +180,27 @@ MISCONCEPTIONS = (
         LINK,
         {"return counts": "return list(counts.elements())"},
     ),
+    Misconception(
+        "odd-places",
+        "Words are counted in the special tokens, and not in the text between them, which stands "
+        "at the places 0, 2, 4.",
+        SPECIAL,
+        {PART: "split_special(text, special_tokens)[1::2]"},
+    ),
+    Misconception(
+        "first-word-of-each-part",
+        "Only the first word of each part is counted: `match` and `search` find one, `findall` "
+        "all of them.",
+        LINK,
+        {FOUND: f"{FOUND}[:1]"},
+    ),
+    Misconception(
+        "another-regular-expression",
+        "The pattern is not understood: `re` does not know signs such as \\p{L}. Take the package "
+        "`regex`.",
+        LINK,
+        {FOUND: '__import__("re").findall(pattern, ordinary)'},
+    ),
 )
 
 

@@ -167,7 +167,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "single-bytes",
-        "Each byte is encoded by itself, so that nothing merges. Hand over the whole word.",
+        "Each byte or character is encoded by itself, so that nothing merges. Hand over the whole "
+        "word.",
         LINK,
         {ADD: "ids += [n for b in word.encode() for n in encode_word(bytes([b]), ranks)]"},
     ),
@@ -249,6 +250,34 @@ MISCONCEPTIONS = (
         "word.",
         LINK,
         {"word.encode(": "text.encode("},
+    ),
+    Misconception(
+        "text-and-no-bytes",
+        "No word has any ids: what `encode_word` gets is text, while the keys of the table are "
+        "bytes. Encode each word in UTF-8 first.",
+        LINK,
+        {'word.encode("utf-8")': "word"},
+    ),
+    Misconception(
+        "places-exchanged",
+        "Ordinary text is looked up among the special tokens. It stands at the places 0, 2, 4 of "
+        "what `split_special` gives, special tokens at 1, 3, 5.",
+        SPECIAL,
+        {"if i % 2 == 1:": "if i % 2 == 0:"},
+    ),
+    Misconception(
+        "special-tokens-by-place",
+        "The id of a special token is its place in the table. It is the number that the table has "
+        "for it.",
+        SPECIAL,
+        {"special_tokens[part]": "list(special_tokens).index(part)"},
+    ),
+    Misconception(
+        "what-stands-between",
+        "The text is split at the matches, so that what stands between the words is encoded. The "
+        "words are the matches themselves.",
+        EDGES,
+        {WORD: "regex.split(pattern, part)"},
     ),
 )
 

@@ -363,6 +363,20 @@ MISCONCEPTIONS = (
         LINK,
         {KEPT: KEPT.replace("range(len(word))", "range(len(word) - 1)")},
     ),
+    Misconception(
+        "numbers-and-no-bytes",
+        "The pieces begin as numbers, which a table of bytes does not hold. In Python `list(word)` "
+        "and `word[i]` give numbers; `word[i : i + 1]` is one byte.",
+        BYTES,
+        {KEPT: "pieces = list(word)"},
+    ),
+    Misconception(
+        "byte-values-as-ids",
+        "Single bytes have got their own number as an id. Their ids are those of the table, like "
+        "all others.",
+        BYTES,
+        {RETURN: "return [p[0] if len(p) == 1 else ranks[p] for p in pieces]"},
+    ),
 )
 
 

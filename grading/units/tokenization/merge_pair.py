@@ -265,6 +265,19 @@ MISCONCEPTIONS = (
         LINK,
         {FOUND: "pieces[i] == pair[1] and pieces[i + 1] == pair[0]"},
     ),
+    Misconception(
+        "joined-and-compared-with-merged",
+        "Two pieces merge because joined they are `merged`. So may others be: (a, bc) and (ab, c). "
+        "Compare them with the two halves of the pair.",
+        LINK,
+        {FOUND: "pieces[i] + pieces[i + 1] == merged"},
+    ),
+    Misconception(
+        "one-half-suffices",
+        "Two neighbours merge where only one of them fits. Both halves have to.",
+        LINK,
+        {FOUND: "pieces[i] == pair[0] or pieces[i + 1] == pair[1]"},
+    ),
 )
 
 

@@ -105,6 +105,20 @@ def one_token_after_another(text, special_tokens):
     return parts
 
 
+def cut_again(text, special_tokens):
+    """Each token cut out of all parts, special tokens among them."""
+    parts = [text]
+    for token in special_tokens:
+        cut = []
+        for part in parts:
+            first, *rest = part.split(token)
+            cut.append(first)
+            for piece in rest:
+                cut += [token, piece]
+        parts = cut
+    return parts
+
+
 SORTED = "sorted(special_tokens, key=len, reverse=True)"
 ESCAPED, RETURN = "map(regex.escape, longest_first)", "return regex.split("
 SPLIT = 'regex.split("(" + "|".join(map(regex.escape, longest_first)) + ")", text)'
@@ -197,6 +211,40 @@ MISCONCEPTIONS = (
         "A special token stands in one part with the text before it. It is a part of its own.",
         LINK,
         {SPLIT: f"(lambda p: [a + b for a, b in zip(p[::2], [*p[1::2], ''])])({SPLIT})"},
+    ),
+    Misconception(
+        "brackets-around-each",
+        "There are empty entries (None) between the parts: each token has round brackets of its "
+        "own, and `regex.split` gives what is in each of them. One pair around all is enough.",
+        LINK,
+        {SPLIT: 'regex.split("|".join(f"({regex.escape(t)})" for t in longest_first), text)'},
+    ),
+    Misconception(
+        "separator-escaped-too",
+        "Several special tokens are sought as one long text, with | between them. Escape each of "
+        "them, and join them afterwards: that | means or.",
+        LINK,
+        {SPLIT: 'regex.split("(" + regex.escape("|".join(longest_first)) + ")", text)'},
+    ),
+    Misconception(
+        "ordinary-text-lost",
+        "The special tokens are there, and the ordinary text between them is missing.",
+        LINK,
+        {SPLIT: 'regex.findall("|".join(map(regex.escape, longest_first)), text)'},
+    ),
+    Misconception(
+        "square-brackets",
+        "The text is cut at single characters of the special tokens. Square brackets in a pattern "
+        "mean any one of the characters in them: take round ones.",
+        LINK,
+        {'"("': '"(["', '")", text)': '"])", text)'},
+    ),
+    Misconception(
+        "one-after-another",
+        "The text is cut at one token after another, so that one that was found is cut again by "
+        "the next. At each place all of them compete, and the longest counts.",
+        LINK,
+        answer=cut_again,
     ),
 )
 

@@ -238,8 +238,8 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "goes-on-without-pairs",
-        "Training goes on where no pair is left. Then there is nothing to choose from: give back "
-        "the merges so far.",
+        "Where no pair is left, it stops with an error. Then there is nothing more to learn: give "
+        "back the merges so far.",
         LINK,
         {"if not counts:": "if False:"},
     ),
@@ -332,6 +332,47 @@ MISCONCEPTIONS = (
         "The longest pair is merged, or the count is only the second thing to be compared.",
         LINK,
         {KEY: "key=lambda pair: (len(pair[0] + pair[1]), counts[pair], pair)"},
+    ),
+    Misconception(
+        "spaces-cut-off",
+        "The words have lost their spaces before they were cut into bytes. A space is part of its "
+        "word, and is merged like other bytes.",
+        EDGES,
+        {BYTES: "[bytes([byte]) for byte in word.strip().encode()]"},
+    ),
+    Misconception(
+        "bytes-take-no-room",
+        "vocab_size is taken for the number of merges, and no size is too small. It counts the 256 "
+        "bytes and the special tokens too.",
+        LINK,
+        {MORE: "len(merges) < vocab_size", CHECK: "if vocab_size < 0:"},
+    ),
+    Misconception(
+        "pieces-of-text",
+        "The pieces are text. Begin with single bytes, so that the merges hold for any text: "
+        "encode each word in UTF-8 first.",
+        "tokenization-bytes",
+        {BYTES: "list(word)"},
+    ),
+    Misconception(
+        "pieces-as-numbers",
+        "The pieces begin as numbers, and to join two of them adds them up. A piece is a bytes "
+        "object, at first of one byte: `bytes([number])`.",
+        "tokenization-bytes",
+        {BYTES: "list(word.encode())"},
+    ),
+    Misconception(
+        "bytes-of-a-number",
+        "The pieces are rows of zero bytes: in Python `bytes(n)` makes n of them. The byte with "
+        "the number n is `bytes([n])`.",
+        "tokenization-bytes",
+        {BYTES: "[bytes(byte) for byte in word.encode()]"},
+    ),
+    Misconception(
+        "halves-joined-the-wrong-way",
+        "The new piece has its halves in the wrong order: the left one comes first.",
+        LINK,
+        {MERGED: MERGED.replace("best[0] + best[1]", "best[1] + best[0]")},
     ),
 )
 
