@@ -166,6 +166,13 @@ MISCONCEPTIONS = (
         {LOSSES: "losses = -log_p", RESULT: "return losses.mean()"},
     ),
     Misconception(
+        "ignored-id-as-an-index",
+        "An ignored target, -100, is looked up like a token, and there is none of that number. Put "
+        "any id in its place first: what it costs is set to 0 afterwards.",
+        LINK,
+        {GATHER: GATHER.replace("index", "targets")},
+    ),
+    Misconception(
         "nothing-real-is-not-a-number",
         "Without a real target this divides 0 by 0. Such a batch has the loss 0, else a single one "
         "turns all weights into NaN.",
@@ -240,6 +247,13 @@ MISCONCEPTIONS = (
         {LOG_P: "log_p = logits.log_softmax(dim=0)"},
     ),
     Misconception(
+        "softmax-along-the-row",
+        "The softmax runs over the last axis but one, from position to position. It runs over the "
+        "vocabulary, the last axis.",
+        LINK,
+        {LOG_P: "log_p = logits.log_softmax(dim=-2)"},
+    ),
+    Misconception(
         "one-maximum-for-all",
         "One maximum is subtracted from all logits. Where a position's logits lie far below it, "
         "all its exponentials are 0: each position needs a maximum of its own.",
@@ -299,6 +313,13 @@ MISCONCEPTIONS = (
             REAL: "if targets.dim() and targets.shape[-1] > 1:\n"
             "        logits, targets = logits[..., :-1, :], targets[..., 1:]\n    " + REAL
         },
+    ),
+    Misconception(
+        "shifted-whatever-the-axes",
+        "The last logits and the first target are cut off, as if the targets were the text itself. "
+        "They are shifted already: keep all of both.",
+        "pretraining-shift",
+        {REAL: "logits, targets = logits[..., :-1, :], targets[..., 1:]\n    " + REAL},
     ),
     Misconception(
         "loss-of-each-token",

@@ -114,6 +114,14 @@ MISCONCEPTIONS = (
         {DRAW: DRAW.replace("n_starts", "max(n_starts - 1, 1)")},
     ),
     Misconception(
+        "last-start-taken-off",
+        "The last place where a window fits is missing, and a text of exactly one window is "
+        "refused: 1 was taken off once too often. A window from place 0 needs `context_length` + 1 "
+        "tokens, no more.",
+        LINK,
+        {COUNT: COUNT + " - 1"},
+    ),
+    Misconception(
         "last-two-starts-never-drawn",
         "The last two places where a window fits are never drawn. The last window ends with the "
         "last token of the text.",

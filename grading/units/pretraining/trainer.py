@@ -295,6 +295,13 @@ MISCONCEPTIONS = (
         {RATE: RATE.replace(", self.n_steps // 10)", ")")},
     ),
     Misconception(
+        "warm-up-of-a-fraction",
+        "The warm-up takes n_steps / 10 steps, which may be a fraction. It takes n_steps // 10, a "
+        "whole number, and none in a run of fewer than 10.",
+        SCHEDULE,
+        {RATE: RATE.replace("//", "/")},
+    ),
+    Misconception(
         "rate-of-the-next-step",
         "Each step has the rate of the next one. The first step is number 0 of the schedule.",
         SCHEDULE,
