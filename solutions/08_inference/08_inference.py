@@ -196,7 +196,7 @@ def fit_context(
     A conversation that fits stays whole. Of a longer one stay the first `n_keep` tokens (the
     instructions) and of the rest the last ones, together as many as there is room for, in their
     order. `token_ids` stays as it is. Raises ValueError where `n_keep` and `n_answer` together are
-    more than `context_length`.
+    more than `context_length`, however short the conversation is.
 
     >>> fit_context([1, 2, 3, 4, 5, 6], context_length=5, n_answer=1, n_keep=2)
     [1, 2, 5, 6]
@@ -306,15 +306,17 @@ with demonstration():
 #
 # Now attention for the newest tokens alone. Four things have to be right: at which positions
 # they stand, what is stored, what each of them may see, and which KV head each query head reads.
-# If they are, a text gives the same results at once and token by token. The functions of
-# chapters 4 and 5 are there: `rope_angles`, `apply_rope`, `causal_mask`,
-# `grouped_query_attention`. The check brings a cache of its own, so your exercise 4 need not be
-# right for this one.
+# If they are, a text gives the same results at once and token by token. The check
+# brings a cache of its own, so your exercise 4 need not be right for this one.
+#
+# The functions of chapters 4 and 5 are there: `rope_angles(positions, head_dim, rope_theta)`,
+# `apply_rope(x, angles)`, `causal_mask(q_seq, kv_seq)` and `grouped_query_attention(q, k, v, mask)`.
+# `help(apply_rope)` shows more of each.
 #
 # <details><summary>Hint 1</summary>
 #
-# Read `cache.length` before you store anything. `rope_angles(positions, head_dim, rope_theta)`
-# takes the positions as a tensor of whole numbers.
+# Read `cache.length` before you store anything. `rope_angles` takes the positions as a tensor of
+# whole numbers.
 #
 # </details>
 #
@@ -564,9 +566,9 @@ with demonstration():
 #
 # {{inference/top_k}}
 #
-# Four ways to choose. The first rules out all but the k likeliest tokens. A filter takes logits
-# and returns logits, so that filters can follow each other: what is ruled out gets minus
-# infinity, of which the softmax makes 0.
+# Now the choice: three filters, then the draw. This one rules out all but the k likeliest tokens.
+# A filter takes logits and returns logits, so that filters can follow each other: what is ruled
+# out gets minus infinity, of which the softmax makes 0.
 #
 # <details><summary>Hint</summary>
 #
@@ -583,8 +585,8 @@ from reference_impl.inference.sampling import top_k
 #
 # {{inference/top_p}}
 #
-# A fixed k keeps five tokens after *The capital of France is* and after *My favourite*. Top-p
-# asks the distribution itself: as few tokens as together have probability p. The likeliest come
+# With k=5, five tokens stay after *The capital of France is* and after *My favourite* alike. Top-p
+# asks the distribution itself: as few tokens as together have probability p or more, the likeliest
 # first.
 #
 # <details><summary>Hint 1</summary>
@@ -907,8 +909,8 @@ with demonstration():
 
 # %% [markdown]
 # **What you have now.** A loop that makes any model write, a cache that does not change what it
-# says, the price of an answer before it is written, four ways to choose, and an end. Of your own
-# model these are three parts: `attend_with_cache`, `sample` and `generate`. Together the
+# says, the price of an answer before it is written, three filters and a draw, and an end. Of your
+# own model these are three parts: `attend_with_cache`, `sample` and `generate`. Together the
 # exercises are worth 33 points. Next comes chapter 9: how a model gets its weights.
 
 # %% tags=["demo"]

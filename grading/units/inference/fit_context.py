@@ -176,6 +176,13 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "fits-without-the-answer",
+        "A conversation that fits the context by itself stays whole, though the answer has no "
+        "room behind it then. It fits only if both do.",
+        LINK,
+        {"if len(token_ids) <= room:": "if len(token_ids) <= context_length:"},
+    ),
+    Misconception(
         "too-much-accepted",
         "`n_keep` and `n_answer` together are more than the context, and no ValueError is raised. "
         "The caller would send a prompt that cannot be answered.",

@@ -211,6 +211,13 @@ MISCONCEPTIONS = (
         {RESULT: "return k, v"},
     ),
     Misconception(
+        "nothing-returned",
+        "`append` returns nothing. The attention of the new tokens needs what it stores: return "
+        "all keys and all values.",
+        LINK,
+        {RESULT: "return None"},
+    ),
+    Misconception(
         "overwritten",
         "Each call replaces what was stored, so that the past is lost. A cache grows.",
         LINK,
@@ -295,6 +302,13 @@ MISCONCEPTIONS = (
         {COUNT: "return 0 if self.keys is None else len(self.keys)"},
     ),
     Misconception(
+        "length-of-the-heads",
+        "`length` is the number of KV heads, which stands on the second axis. Positions are "
+        "counted along the third, kv_seq.",
+        LENGTH,
+        {COUNT: "return 0 if self.keys is None else self.keys.shape[1]"},
+    ),
+    Misconception(
         "length-counts-all-numbers",
         "`length` counts positions once for every text, or for every head. All texts of a batch "
         "are equally long: count the positions of one.",
@@ -317,6 +331,20 @@ MISCONCEPTIONS = (
             CUT: "n = self.length - length\n"
             "            self.keys, self.values = self.keys[:, :, n:], self.values[:, :, n:]"
         },
+    ),
+    Misconception(
+        "cut-from-minus-length",
+        "`truncate` takes the slice from -length on: that is the newest positions, and for 0 all "
+        "of them. The first ones should stay.",
+        LINK,
+        {CUT: CUT.replace("[:, :, :length]", "[:, :, -length:]")},
+    ),
+    Misconception(
+        "heads-cut",
+        "`truncate` cuts the second axis, the KV heads. Positions stand on the third: "
+        "batch kv_heads kv_seq head_dim.",
+        LINK,
+        {CUT: CUT.replace("[:, :, :length]", "[:, :length]")},
     ),
     Misconception(
         "that-many-dropped",

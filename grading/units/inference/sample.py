@@ -161,8 +161,9 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "temperature-multiplied",
-        "The logits are multiplied by the temperature. High temperatures then make the choice "
-        "sharper, and should make it flatter.",
+        "The logits are multiplied by the temperature, or the probabilities are raised to its "
+        "power, which is the same. High temperatures then make the choice sharper, and should make "
+        "it flatter.",
         LINK,
         {COOL: "logits = logits * temperature"},
     ),
@@ -174,11 +175,11 @@ MISCONCEPTIONS = (
         {COOL: "pass"},
     ),
     Misconception(
-        "probabilities-to-the-power",
-        "The probabilities are raised to the power of the temperature, which makes high "
-        "temperatures sharp.",
+        "temperature-twice",
+        "The logits are divided by the temperature twice: 2 works like 4, and 0.5 like 0.25. Once "
+        "is what the formula says.",
         LINK,
-        {COOL: "logits = logits * temperature * temperature"},
+        {COOL: "logits = logits / temperature / temperature"},
     ),
     Misconception(
         "temperature-last",
