@@ -310,8 +310,8 @@ with demonstration():
 # brings a cache of its own, so your exercise 4 need not be right for this one.
 #
 # The functions of chapters 4 and 5 are there: `rope_angles(positions, head_dim, rope_theta)`,
-# `apply_rope(x, angles)`, `causal_mask(q_seq, kv_seq)` and `grouped_query_attention(q, k, v, mask)`.
-# `help(apply_rope)` shows more of each.
+# `apply_rope(x, angles)`, `causal_mask(q_seq, kv_seq)` and
+# `grouped_query_attention(q, k, v, mask)`. `help(apply_rope)` and so on says more.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -225,6 +225,27 @@ MISCONCEPTIONS = (
         {STEPS: "seconds(1, n_prompt + 1) for i in range(1, n_answer)"},
     ),
     Misconception(
+        "cache-of-the-prompt-alone",
+        "Every step of the answer attends to the prompt alone. It attends to itself and to the "
+        "answer's earlier tokens too, so each step costs a little more than the one before.",
+        LINK,
+        {STEPS: "seconds(1, n_prompt) for i in range(1, n_answer)"},
+    ),
+    Misconception(
+        "step-sees-itself-alone",
+        "A step of the answer is counted as if its token stood alone. It attends to all before it, "
+        "and reads their keys and values.",
+        LINK,
+        {STEPS: "seconds(1, 1) for i in range(1, n_answer)"},
+    ),
+    Misconception(
+        "only-new-keys-read",
+        "The bytes of the cache are counted for the new tokens alone. A pass reads the keys and "
+        "values of all positions that it attends to.",
+        LINK,
+        {READ: READ.replace("kv_seq", "q_seq")},
+    ),
+    Misconception(
         "prompt-not-in-the-cache",
         "The steps of the answer attend to the answer alone. The prompt's keys and values are in "
         "the cache, and every step reads them.",

@@ -265,6 +265,13 @@ MISCONCEPTIONS = (
         },
     ),
     Misconception(
+        "not-scaled",
+        "The scores are not divided by the root of head_dim, so each token looks at too few "
+        "others. `grouped_query_attention` does it by itself.",
+        LINK,
+        {RESULT: RESULT.replace(TURNED_Q, f"{TURNED_Q} * q.shape[3] ** 0.5")},
+    ),
+    Misconception(
         "last-token-alone",
         "Only the last of the new tokens gets a result. Each of them needs its own: the next layer "
         "makes its keys and values from it.",

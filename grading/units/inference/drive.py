@@ -79,20 +79,21 @@ def stream(answer: Callable, pieces: Sequence[str], stops: Sequence[str]) -> dic
 def two_caches(answer: type, calls: Sequence[Sequence[Any]]) -> dict[str, Any]:
     """Two objects of the class, called by turns: (which of them, method, arguments ...).
 
-    "gave": what each call gave; "length" is read as an attribute. "apart": whether what is stored
-    in one object stays out of another. Where not, nothing is called: earlier cases would show.
+    What each method gave, by its name; "length" is read as an attribute. "apart": whether what is
+    stored in one object stays out of another. Where not, nothing is called: earlier cases would
+    show.
     """
     if not apart(answer):
-        return {"apart": False, "gave": []}
+        return {"apart": False}
     caches = answer(), answer()
-    results: list[Any] = []
+    gave: dict[str, list[Any]] = {"append": [], "length": [], "truncate": []}
     for which, method, *arguments in calls:
         if method == "length":
-            results.append(caches[which].length)
+            gave[method].append(caches[which].length)
         else:
             found = getattr(caches[which], method)(*arguments)
-            results.append(_copied(found))
-    return {"apart": True, "gave": results}
+            gave[method].append(_copied(found))
+    return {"apart": True, **gave}
 
 
 def apart(answer: type) -> bool:

@@ -179,6 +179,13 @@ MISCONCEPTIONS = (
         {'float("-inf"))': 'float("-inf")).softmax(dim=-1)'},
     ),
     Misconception(
+        "bare-probabilities-returned",
+        "The right tokens are kept with their probabilities, and the others get 0. Asked for are "
+        "logits, and -inf for the others.",
+        LINK,
+        {"logits.masked_fill(": "probabilities.masked_fill(", 'float("-inf")': "0.0"},
+    ),
+    Misconception(
         "log-probabilities-returned",
         "The right tokens are kept, but not their logits: logarithms of their probabilities come "
         "back. The kept logits stay as they are.",

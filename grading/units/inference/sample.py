@@ -44,6 +44,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         case("equal logits and temperature 0", SHAPE, ties, 0.0),
         case("one row and temperature 0", SHAPE, rows[:1], 0.0),
         case("five rows, temperature 1 and k=1", SHAPE, rows, 1.0, 1),
+        case("one row, temperature 1 and k=1", SHAPE, rows[:1], 1.0, 1),
         case("five rows, temperature 1 and a tiny p", SHAPE, rows, 1.0, None, 0.01),
         case("a vocabulary of one token", SHAPE, rows[:, :1].copy(), 0.7, 2, 0.9),
         case("a temperature below 0", SHAPE, rows, -0.5),
@@ -244,6 +245,13 @@ MISCONCEPTIONS = (
         "An axis of size 1 is left: the result has one axis, the batch.",
         LINK,
         {DRAW: DRAW.removesuffix("[:, 0]")},
+    ),
+    Misconception(
+        "batch-squeezed-away",
+        "For a single row the batch axis is lost: `squeeze()` takes away every axis of size 1. "
+        "Name the axis that has to go.",
+        LINK,
+        {DRAW: DRAW.replace("[:, 0]", ".squeeze()")},
     ),
     Misconception(
         "zero-divides",

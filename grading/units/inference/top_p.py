@@ -234,6 +234,32 @@ MISCONCEPTIONS = (
         {RESULT: 'return logits.masked_fill(dropped[:1], float("-inf"))'},
     ),
     Misconception(
+        "count-of-the-first-row",
+        "The first row decides how many tokens are kept in all rows. A sharp row needs fewer to "
+        "reach p, a flat one more.",
+        LINK,
+        {
+            DROPPED: "before = before[:1].expand_as(before)\n    " + DROPPED,
+        },
+    ),
+    Misconception(
+        "min-p-instead",
+        "A token stays if it is at least p times as likely as the likeliest: that is min-p. Here "
+        "the sum, from the likeliest on, has to reach p.",
+        LINK,
+        {
+            DROPPED: "chances = logits.softmax(dim=-1)\n"
+            "    dropped = chances < p * chances.amax(dim=-1, keepdim=True)"
+        },
+    ),
+    Misconception(
+        "the-others-kept",
+        "The set that reaches p is ruled out, and the tail after it is kept: the comparison is the "
+        "wrong way round.",
+        LINK,
+        {"before >= p": "before < p"},
+    ),
+    Misconception(
         "any-p-accepted",
         "A p that no sum can be asked to reach, 0 or less or more than 1, raises no ValueError.",
         LINK,

@@ -249,6 +249,16 @@ MISCONCEPTIONS = (
         {BEGUN: BEGUN.replace("for s in stops)", "for s in stops[:1])")},
     ),
     Misconception(
+        "other-stops-ignored",
+        "Only the first of `stops` ends the text; the others have no effect at all. Whichever "
+        "begins first ends it.",
+        LINK,
+        {
+            FOUND: FOUND.replace("in stops if", "in stops[:1] if"),
+            BEGUN: BEGUN.replace("for s in stops)", "for s in stops[:1])"),
+        },
+    ),
+    Misconception(
         "reads-on",
         "The text is right, but after the stop another piece is read. Each piece costs a run of "
         "the model.",
