@@ -6,9 +6,8 @@ Needs the built book (`course build`) and Chromium, as the tests of the book do.
 """
 
 import io
-import os
 import re
-import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,6 +22,10 @@ from grading.course.places import ROOT
 from grading.course.sources import wrong_source
 from grading.course.unit import load_unit
 from grading.notebooks.marking import cell_of
+
+sys.path.insert(0, str(ROOT))
+
+from bootstrap import find_chromium  # noqa: E402
 
 SIZE = {"width": 880, "height": 720}
 PICTURE = ROOT / "book" / "_static" / "readme.png"
@@ -59,14 +62,11 @@ def shot(browser: Browser, address: str, anchor: str | None = None) -> Image.Ima
 def main() -> None:
     """Take both shots and set them side by side."""
     chapter = ROOT / "_build" / "html" / "book" / "05_attention.html"
-    chromium = (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    )
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         exercise = Path(folder) / "exercise.html"
         exercise.write_text(checked_exercise(), encoding="utf-8")
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
         left = shot(browser, chapter.as_uri(), "attention-scale")
         right = shot(browser, exercise.as_uri())
         browser.close()

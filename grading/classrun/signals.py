@@ -4,6 +4,7 @@ A request to end (SIGTERM) and a closed terminal (SIGHUP) are taken for the same
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,11 +24,19 @@ def remembered() -> Iterator[None]:
         yield
         return
     before = _handle(_hear)
+    hook, sys.unraisablehook = sys.unraisablehook, _quiet
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         _restore(before)
         _heard.clear()
+
+
+def _quiet(dropped) -> None:
+    """Say nothing of a Ctrl-C that met a finalizer: it is remembered, so nothing was lost."""
+    if not (_heard.is_set() and issubclass(dropped.exc_type, KeyboardInterrupt)):
+        sys.__unraisablehook__(dropped)
 
 
 def _is_main() -> bool:

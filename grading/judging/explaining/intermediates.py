@@ -134,9 +134,8 @@ def _relations(pair: Pair, name: str, array: np.ndarray) -> Iterator[tuple]:
     if array.shape == have.shape:
         if pair.same(-array, have):
             yield "is negated", name
-        step = pair.alike and not pair.same(
-            pair.want, array
-        )  # else all is twice the right one, or 0
+        # Where both are the same, the sum is twice the right one, and the difference 0.
+        step = pair.alike and not pair.same(pair.want, array)
         if step and pair.same(pair.want + array, have):
             yield "added", name
         if step and pair.same(pair.want - array, have):

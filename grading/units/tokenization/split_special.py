@@ -88,6 +88,12 @@ def by_finditer(text, special_tokens):
 # --- wrong in known ways -----------------------------------------------------------------------
 
 
+def _with_the_token_kept(text, token):
+    """What lies between the places of one token, and the token at each of them."""
+    first, *rest = text.split(token)
+    return [first, *(part for piece in rest for part in (token, piece))]
+
+
 def one_token_after_another(text, special_tokens):
     """Each token cut out of what the longer ones left."""
     parts = [text]
@@ -97,10 +103,7 @@ def one_token_after_another(text, special_tokens):
             if i % 2 == 1:
                 cut.append(part)
                 continue
-            first, *rest = part.split(token)
-            cut.append(first)
-            for piece in rest:
-                cut += [token, piece]
+            cut += _with_the_token_kept(part, token)
         parts = cut
     return parts
 
@@ -111,10 +114,7 @@ def cut_again(text, special_tokens):
     for token in special_tokens:
         cut = []
         for part in parts:
-            first, *rest = part.split(token)
-            cut.append(first)
-            for piece in rest:
-                cut += [token, piece]
+            cut += _with_the_token_kept(part, token)
         parts = cut
     return parts
 
