@@ -204,7 +204,6 @@ PLAIN_PIP = {
     "PIP_DRY_RUN": "0",
     "PIP_IGNORE_INSTALLED": "0",
     "PIP_PRE": "0",
-    "PIP_NO_COMPILE": "1",  # one file after another; `compile` takes all cores
     "PIP_CONSTRAINT": os.devnull,
 }
 
@@ -289,7 +288,16 @@ class Bootstrap(object):
             yield "tests", "requirements-test.lock", lock + ["-r", "requirements-test.lock"]
 
     def run(self, test=False):
+        from concurrent.futures import ThreadPoolExecutor  # Python 2 has none, and gets no further
+
         self.make_environment()
+        with ThreadPoolExecutor() as beside:
+            tools = beside.submit(self.system_tools if test else lambda: None)
+            self.install(test)
+            tools.result()
+
+    def install(self, test):
+        """Each step whose file has changed since it was done."""
         state = self.load()
         todo = []
         for name, source, arguments in self.steps(test):
@@ -307,8 +315,6 @@ class Bootstrap(object):
         if todo:
             self.compile()
             self.say("Ready after %d s: %s" % (time.time() - self.started, self.venv))
-        if test:
-            self.system_tools()
 
     def make_environment(self):
         """Make .venv unless a sound one is there."""
@@ -356,7 +362,8 @@ class Bootstrap(object):
     def pip(self, arguments, count):
         """Run `pip install`; show the steps that take long; explain a failure."""
         command = [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-        command += ["install", "--progress-bar", "off"] + HERE + arguments
+        # Not PIP_NO_COMPILE=1, which means the contrary. `compile` takes all cores.
+        command += ["install", "--progress-bar", "off", "--no-compile"] + HERE + arguments
         process = subprocess.Popen(
             command,
             cwd=self.root,

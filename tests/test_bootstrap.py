@@ -70,7 +70,7 @@ class Sandbox:
             return []
         lines = self._calls.read_text().splitlines()
         self._calls.unlink()
-        prefix = "--disable-pip-version-check --no-input install --progress-bar off "
+        prefix = "--disable-pip-version-check --no-input install --progress-bar off --no-compile "
         prefix += " ".join(bootstrap.HERE) + " "
         assert all(line.startswith(prefix) for line in lines)
         return [line.removeprefix(prefix) for line in lines]
@@ -431,9 +431,9 @@ def test_a_library_that_is_not_there_does_not_load():
     assert not bootstrap.loads("libnothing-of-this-name.so.1")
 
 
-def wheel(folder: Path) -> None:
+def wheel(folder: Path, name: str) -> None:
     """A package of one module, as pip takes it from a folder."""
-    name, info = "tiny_package", "tiny_package-1.0.dist-info"
+    info = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as file:
         file.writestr(f"{name}.py", "HERE = __file__\n")
         file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -454,13 +454,26 @@ def test_packages_are_compiled_but_for_their_own_tests(tmp_path):
     assert [path.name.split(".")[0] for path in folder.rglob("*.pyc")] == ["one"]
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> Path:
+    """A folder with an environment that has pip and nothing else."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
+    return folder
+
+
 @pytest.mark.parametrize("told_by", ["file", "environment"])
 @pytest.mark.parametrize(
     "told",
-    [{"user": "true"}, {"target": "elsewhere", "dry-run": "true", "require-hashes": "true"}],
+    [
+        {"user": "true", "compile": "true"},
+        {"target": "elsewhere", "dry-run": "true", "require-hashes": "true"},
+    ],
     ids=["user", "target"],
 )
-def test_a_pip_that_is_set_to_install_elsewhere_installs_here(tmp_path, monkeypatch, told_by, told):
+def test_a_pip_that_is_set_to_install_elsewhere_installs_here(
+    tmp_path, monkeypatch, environment, told_by, told
+):
     for name in [name for name in os.environ if name.startswith("PIP_")] + ["PYTHONPATH"]:
         monkeypatch.delenv(name, raising=False)
     if told_by == "file":
@@ -470,12 +483,13 @@ def test_a_pip_that_is_set_to_install_elsewhere_installs_here(tmp_path, monkeypa
     else:
         for name, value in told.items():
             monkeypatch.setenv(f"PIP_{name.upper().replace('-', '_')}", value)
-    wheel(tmp_path)
-    boot = Bootstrap(str(tmp_path))
-    subprocess.run([sys.executable, "-m", "venv", boot.venv], check=True)
+    name = "_".join(["tiny", told_by, *told]).replace("-", "_")
+    wheel(tmp_path, name)
+    boot = Bootstrap(str(environment))
     boot.save({"steps": {}})
-    boot.pip(["--no-index", "--find-links", str(tmp_path), "tiny_package"], count=1)
-    ask = [boot.python, "-c", "import tiny_package; print(tiny_package.HERE)"]
+    boot.pip(["--no-index", "--find-links", str(tmp_path), name], count=1)
+    assert not list(Path(boot.venv).rglob(f"{name}*.pyc"))  # that is left to `compile`
+    ask = [boot.python, "-c", f"import {name}; print({name}.HERE)"]
     found = subprocess.run(ask, capture_output=True, text=True)
     assert Path(found.stdout.strip()).is_relative_to(boot.venv), found.stderr
     assert not (tmp_path / "elsewhere").exists()

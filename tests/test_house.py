@@ -260,7 +260,8 @@ def test_no_file_names_a_place_on_one_machine(tracked):
     for path in tracked:
         if b"\0" in (data := (ROOT / path).read_bytes())[:8000] or path.suffix == ".svg":
             continue
-        for number, line in enumerate(data.decode("utf-8").splitlines(), 1):
+        text = data.decode("utf-8")
+        for number, line in enumerate(text.splitlines() if place.search(text) else [], 1):
             if place.search(line) and "re.compile" not in line:
                 found.append(f"{path}:{number}: {line.strip()[:80]}")
     assert found == []

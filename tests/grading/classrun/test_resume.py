@@ -16,7 +16,7 @@ from tests.grading.books import SLUG, copy_course, course, hand_in, rows, start_
 from tests.grading.sandbox.conftest import below, ended
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals whole process groups")
-KILLS = 6
+KILLS = 4
 CHEAP = 96  # submissions that are refused unread: the run is then made of its own steps alone
 
 

@@ -10,6 +10,7 @@ import pytest
 from grading.sandbox import Limits, session, shared, warm
 from tests.grading.machines import started
 
+thorough = pytest.mark.thorough
 SHUT = (warm.NAMESPACES, warm.LANDLOCK)
 FORKED = "forked"  # of the process that a class run's workers share
 _forked = {}  # by process and kind, as in `warm`
@@ -32,7 +33,11 @@ def kind(request, monkeypatch):
     return _kind(request.param, monkeypatch)
 
 
-@pytest.fixture(params=(*SHUT, FORKED, warm.TRUSTED))
+# Landlock ends, counts and kills as the kind without walls does.
+ANY = (warm.NAMESPACES, FORKED, warm.TRUSTED, pytest.param(warm.LANDLOCK, marks=thorough))
+
+
+@pytest.fixture(params=ANY)
 def any_kind(request, monkeypatch):
     """These, and the kind without walls."""
     return _kind(request.param, monkeypatch)
