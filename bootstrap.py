@@ -198,6 +198,8 @@ def on_linux(found):
 # The user's pip may be set to install elsewhere or otherwise (pip.conf, PIP_ variables). Where
 # packages are fetched from is theirs to set; where and how they are installed here is not.
 HERE = ["--no-user", "--target="]
+# A third of all code that is installed, and next to nothing of it is ever imported.
+SELDOM = r"[/\\](tests?|testing[/\\]_internal|_inductor|transformers[/\\]models|pip)[/\\]"
 PLAIN_PIP = {
     "PIP_REQUIRE_HASHES": "0",
     "PIP_NO_DEPS": "0",
@@ -291,13 +293,18 @@ class Bootstrap(object):
         from concurrent.futures import ThreadPoolExecutor  # Python 2 has none, and gets no further
 
         self.make_environment()
-        with ThreadPoolExecutor() as beside:
-            tools = beside.submit(self.system_tools if test else lambda: None)
-            self.install(test)
-            tools.result()
+        # pip uses one core: the system's own installer and the compiler work beside it.
+        with ThreadPoolExecutor(1) as system, ThreadPoolExecutor(1) as compiler:
+            beside = [system.submit(self.system_tools)] if test else []
+            for _ in self.install(test):
+                beside.append(compiler.submit(self.compile))
+            for each in beside:
+                each.result()
+        if len(beside) > test:
+            self.say("Ready after %d s: %s" % (time.time() - self.started, self.venv))
 
     def install(self, test):
-        """Each step whose file has changed since it was done."""
+        """Do each step whose file has changed since it was done; yields after each."""
         state = self.load()
         todo = []
         for name, source, arguments in self.steps(test):
@@ -312,9 +319,7 @@ class Bootstrap(object):
             self.pip(arguments, count)
             state["steps"][name] = digest
             self.save(state)
-        if todo:
-            self.compile()
-            self.say("Ready after %d s: %s" % (time.time() - self.started, self.venv))
+            yield name
 
     def make_environment(self):
         """Make .venv unless a sound one is there."""
@@ -395,12 +400,12 @@ class Bootstrap(object):
             )
 
     def compile(self):
-        """Compile what was installed, but for packages' own tests, on all cores.
+        """Compile what is installed and not yet compiled, on all cores.
 
         Python does the same at an import: what is left out or fails costs time and nothing else.
         """
         packages = os.path.join(self.venv, "Lib" if WINDOWS else "lib")
-        command = [self.python, "-m", "compileall", "-qq", "-j", "0", "-x", r"[/\\]tests?[/\\]"]
+        command = [self.python, "-m", "compileall", "-qq", "-j", "0", "-x", SELDOM]
         with open(self.log, "a", encoding="utf-8") as log:
             subprocess.run(command + [packages], stdout=log, stderr=subprocess.STDOUT)
 

@@ -69,9 +69,7 @@ def judge(
     except (BadEvidence, OverflowError, RecursionError):
         return verdict(exercise, 0, "refused", "What came back is not an answer to this exercise.")
     if stub := _untouched(parsed):
-        called = [e.callable for e in chain(exercise)[:-1] if e.callable == stub]
-        waits = f"`{stub}`, which you call," if called else "This exercise"
-        return verdict(exercise, 0, "missing", f"{waits} still waits for your code.")
+        return verdict(exercise, 0, "missing", _missing(exercise, stub))
     said = _verdict(judged, shown, carry)
     return _without(parsed.forbidden, said, exercise) if parsed.forbidden else said
 
@@ -92,12 +90,25 @@ def _look(at: Trial, evidence: Evidence) -> Judged:
 
 
 def _untouched(evidence: Evidence) -> str | None:
-    """The function whose stub was all that ran, if so."""
+    """The function whose stub was all that ran, if so; "None" where nothing was there to run."""
     errors = [case.error for case in evidence.cases]
     # torch raises this type too, for dtypes it does not know, but never without a message
     if all(e and (e.type, e.message) == ("NotImplementedError", "") for e in errors):
         return str(errors[0].function)
     return None
+
+
+def _missing(exercise: Exercise, stub: str) -> str:
+    """What is not there yet: a function's own text, one that it calls, or what a cell makes."""
+    if exercise.checks and stub == "None":
+        return (
+            f"`{exercise.checks}` is not made yet. Write the code above, then run the cell that "
+            "makes it. If you did, that cell says why it stopped; where it is silent, is a "
+            "`return` missing?"
+        )
+    called = [e.callable for e in chain(exercise)[:-1] if e.callable == stub]
+    waits = f"`{stub}`, which you call," if called else "This exercise"
+    return f"{waits} still waits for your code."
 
 
 def _broken_property(at: Trial, evidence: Evidence) -> Property | None:

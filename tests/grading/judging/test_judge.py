@@ -13,6 +13,7 @@ from grading.judging import bank, diagnose, measures
 from grading.judging.evidence import Raised
 from grading.judging.judge import judge, trial
 from grading.judging.verdict import inline
+from grading.kernel import calls
 
 SEED = 1
 
@@ -155,6 +156,20 @@ def test_an_unsolved_function_that_is_called_is_the_one_that_waits():
     said = said_of(exercise, namespace["scaled_dot_product_attention"])
     assert said.status == "missing"
     assert said.message == "`attention_weights`, which you call, still waits for your code."
+
+
+def test_what_a_run_cell_has_not_made_is_no_code_that_waits():
+    """The run may have stopped, or given nothing back: the code may well be there."""
+    exercise = load_exercise("pretraining/train")
+    said = judge(exercise, SEED, calls.run(trial(exercise, SEED).request, None))
+    assert said.status == "missing"
+    assert "`model` is not made yet" in said.message and "that cell says why" in said.message
+
+
+def test_the_same_answer_twice_is_repeatable_whatever_it_is():
+    for right_or_text in ("12.50", [1, 2], None):
+        said = said_of(load_exercise("tokenization/cheaper_offer"), lambda x=right_or_text: x)
+        assert "second time" not in said.message
 
 
 def test_a_wrong_shape_is_said_before_a_broken_relation():
