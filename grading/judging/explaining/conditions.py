@@ -201,7 +201,7 @@ def _numbers(view: View, i: int) -> Iterator[tuple[str, float]]:
     for name, value in view.at.cases[i].inputs.items():
         if isinstance(value, np.ndarray) and value.size and value.dtype.kind in "iuf":
             largest = float(np.abs(value[np.isfinite(value)]).max(initial=0))
-            yield f"the largest number in `{name}`", float(f"{largest:.3g}")
+            yield f"the largest absolute value in `{name}`", float(f"{largest:.3g}")
         if isinstance(value, str | list | tuple):
             yield f"the length of `{name}`", len(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
