@@ -72,6 +72,8 @@ RAW = [
     (r"A block \begin{align} a \end{align} in a line.", "left over of a formula"),
     (r"Open $$ for ever.", "left over of a formula"),
     (r"$ \undefined $", "cannot be set"),
+    ("In np.int64(4) of them.", "as code prints it"),
+    ("In `np.int64(4)` of them.", None),
 ]
 
 
@@ -81,15 +83,16 @@ def told(tmp_path_factory):
     root = book_of_one_page(tmp_path_factory.mktemp("raw"))
     toc = "format: jb-book\nroot: book/page\nchapters:\n"
     for number, (source, _) in enumerate(RAW):
-        toc += f"- file: book/raw{number}\n"
+        toc += f"- file: book/raw{number:02}\n"
         text = f"{HEADER}\n# Page\n\n{source}\n"
-        (root / "book" / f"raw{number}.md").write_text(text, encoding="utf-8")
+        (root / "book" / f"raw{number:02}.md").write_text(text, encoding="utf-8")
     (root / "_toc.yml").write_text(toc, encoding="utf-8")
     write(root, f"{HEADER}\n# Page\n")
     with pytest.raises(CourseError) as raised:
         build(root)
     lines = str(raised.value).splitlines()
-    return [[line for line in lines if f"book/raw{number}" in line] for number in range(len(RAW))]
+    names = [f"book/raw{number:02}" for number in range(len(RAW))]
+    return [[line for line in lines if name in line] for name in names]
 
 
 @pytest.mark.parametrize("number", range(len(RAW)), ids=[source for source, _ in RAW])

@@ -66,6 +66,7 @@ from course_book import (
     execution,
     exercise_box,
     figures_on_demand,
+    glued,
     labels,
     maths,
     numbering,
@@ -81,7 +82,7 @@ from course_book import (
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect every part."""
     parts = (alternative_text, core_path, execution, exercise_box, labels, maths, pages)
-    parts += (figures_on_demand, numbering, outline, references, slimming, sources, tables)
+    parts += (figures_on_demand, glued, numbering, outline, references, slimming, sources, tables)
     for part in parts:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -73,13 +73,14 @@ def _set_page(app: Sphinx, doctree: nodes.document, page: str) -> None:
                 message = "this formula has a number and a \\tag: take one of them away"
                 logger.warning(message, location=node, type="course", subtype="maths")
         for text in doctree.findall(nodes.Text):
-            if (found := LEFT_OVER.search(text)) and not _is_verbatim(text):
+            if (found := LEFT_OVER.search(text)) and not is_verbatim(text):
                 message = "%r is left over of a formula that is not set: %r"
                 around = text[max(0, found.start() - 20) : found.end() + 20]
                 logger.warning(message, found[0], around, location=text.parent, type="course")
 
 
-def _is_verbatim(text: nodes.Text) -> bool:
+def is_verbatim(text: nodes.Text) -> bool:
+    """Whether it stands in code, a formula or a comment."""
     verbatim = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
     node = text.parent
     while node is not None and not isinstance(node, (*verbatim, nodes.comment)):

@@ -1,0 +1,26 @@
+"""Values that cells put into prose are written as people write them: 4, never np.int64(4)."""
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from course_book.maths import is_verbatim
+
+CODE = re.compile(r"\b(?:np\.\w+|tensor|array|dtype)\(")
+
+logger = logging.getLogger(__name__)
+
+
+def setup(app: Sphinx) -> None:
+    """Connect to Sphinx."""
+    app.connect("doctree-resolved", _refuse_code)
+
+
+def _refuse_code(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    for text in doctree.findall(nodes.Text):
+        if (found := CODE.search(text)) and not is_verbatim(text):
+            around = text[max(0, found.start() - 20) : found.end() + 20]
+            message = "%r is a value as code prints it: glue an int, a float or a text"
+            logger.warning(message, around, location=page, type="course", subtype="glued")
