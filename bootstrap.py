@@ -198,8 +198,10 @@ def on_linux(found):
 # The user's pip may be set to install elsewhere or otherwise (pip.conf, PIP_ variables). Where
 # packages are fetched from is theirs to set; where and how they are installed here is not.
 HERE = ["--no-user", "--target="]
-# A third of all code that is installed, and next to nothing of it is ever imported.
-SELDOM = r"[/\\](tests?|testing[/\\]_internal|_inductor|transformers[/\\]models|pip)[/\\]"
+# Not compiled, in whatever folder the repository lies: packages' own tests and other large parts,
+# together more than a third of all code.
+SELDOM = r"site-packages[/\\](.*[/\\])?"
+SELDOM += r"(tests?|testing[/\\]_internal|_inductor|transformers[/\\]models|pip)[/\\]"
 PLAIN_PIP = {
     "PIP_REQUIRE_HASHES": "0",
     "PIP_NO_DEPS": "0",
@@ -293,18 +295,13 @@ class Bootstrap(object):
         from concurrent.futures import ThreadPoolExecutor  # Python 2 has none, and gets no further
 
         self.make_environment()
-        # pip uses one core: the system's own installer and the compiler work beside it.
-        with ThreadPoolExecutor(1) as system, ThreadPoolExecutor(1) as compiler:
-            beside = [system.submit(self.system_tools)] if test else []
-            for _ in self.install(test):
-                beside.append(compiler.submit(self.compile))
-            for each in beside:
-                each.result()
-        if len(beside) > test:
-            self.say("Ready after %d s: %s" % (time.time() - self.started, self.venv))
+        with ThreadPoolExecutor(1) as beside:  # pip uses one core
+            tools = beside.submit(self.system_tools if test else lambda: None)
+            self.install(test)
+            tools.result()
 
     def install(self, test):
-        """Do each step whose file has changed since it was done; yields after each."""
+        """Do each step whose file has changed since it was done."""
         state = self.load()
         todo = []
         for name, source, arguments in self.steps(test):
@@ -319,7 +316,9 @@ class Bootstrap(object):
             self.pip(arguments, count)
             state["steps"][name] = digest
             self.save(state)
-            yield name
+        if todo:
+            self.compile()
+            self.say("Ready after %d s: %s" % (time.time() - self.started, self.venv))
 
     def make_environment(self):
         """Make .venv unless a sound one is there."""
@@ -400,7 +399,7 @@ class Bootstrap(object):
             )
 
     def compile(self):
-        """Compile what is installed and not yet compiled, on all cores.
+        """Compile what is installed, on all cores.
 
         Python does the same at an import: what is left out or fails costs time and nothing else.
         """

@@ -24,19 +24,20 @@ def remembered() -> Iterator[None]:
         yield
         return
     before = _handle(_hear)
-    hook, sys.unraisablehook = sys.unraisablehook, _quiet
+    usual = sys.unraisablehook
+
+    def tell(dropped) -> None:
+        """Nothing of a Ctrl-C that met a finalizer: it is remembered, so it is not lost."""
+        if not (_heard.is_set() and issubclass(dropped.exc_type, KeyboardInterrupt)):
+            usual(dropped)
+
+    sys.unraisablehook = tell
     try:
         yield
     finally:
-        sys.unraisablehook = hook
+        sys.unraisablehook = usual
         _restore(before)
         _heard.clear()
-
-
-def _quiet(dropped) -> None:
-    """Say nothing of a Ctrl-C that met a finalizer: it is remembered, so nothing was lost."""
-    if not (_heard.is_set() and issubclass(dropped.exc_type, KeyboardInterrupt)):
-        sys.__unraisablehook__(dropped)
 
 
 def _is_main() -> bool:

@@ -68,7 +68,8 @@ def judge(
         judged = _look(at, parsed)
     except (BadEvidence, OverflowError, RecursionError):
         return verdict(exercise, 0, "refused", "What came back is not an answer to this exercise.")
-    if stub := _untouched(parsed):
+    if _untouched(parsed):
+        stub = parsed.cases[0].error.function
         return verdict(exercise, 0, "missing", _missing(exercise, stub))
     said = _verdict(judged, shown, carry)
     return _without(parsed.forbidden, said, exercise) if parsed.forbidden else said
@@ -89,18 +90,16 @@ def _look(at: Trial, evidence: Evidence) -> Judged:
     return Judged(at, evidence, differences, _broken_property(at, evidence) if alike else None)
 
 
-def _untouched(evidence: Evidence) -> str | None:
-    """The function whose stub was all that ran, if so; "None" where nothing was there to run."""
+def _untouched(evidence: Evidence) -> bool:
+    """Whether a stub was all that ran, or nothing was there to run."""
     errors = [case.error for case in evidence.cases]
     # torch raises this type too, for dtypes it does not know, but never without a message
-    if all(e and (e.type, e.message) == ("NotImplementedError", "") for e in errors):
-        return str(errors[0].function)
-    return None
+    return all(e and (e.type, e.message) == ("NotImplementedError", "") for e in errors)
 
 
-def _missing(exercise: Exercise, stub: str) -> str:
+def _missing(exercise: Exercise, stub: str | None) -> str:
     """What is not there yet: a function's own text, one that it calls, or what a cell makes."""
-    if exercise.checks and stub == "None":
+    if exercise.checks and stub is None:
         return (
             f"`{exercise.checks}` is not made yet. Write the code above, then run the cell that "
             "makes it. If you did, that cell says why it stopped; where it is silent, is a "

@@ -6,7 +6,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from course_book.maths import is_verbatim
+from course_book.prose import found_in_prose
 
 CODE = re.compile(r"\b(?:np\.\w+|tensor|array|dtype)\(")
 
@@ -19,8 +19,6 @@ def setup(app: Sphinx) -> None:
 
 
 def _refuse_code(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    for text in doctree.findall(nodes.Text):
-        if (found := CODE.search(text)) and not is_verbatim(text):
-            around = text[max(0, found.start() - 20) : found.end() + 20]
-            message = "%r is a value as code prints it: glue an int, a float or a text"
-            logger.warning(message, around, location=page, type="course", subtype="glued")
+    message = "%r is a value as code prints it: glue an int, a float or a text"
+    for _, around, _ in found_in_prose(doctree, CODE):
+        logger.warning(message, around, location=page, type="course", subtype="glued")

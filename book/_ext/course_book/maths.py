@@ -19,6 +19,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+from course_book.prose import found_in_prose
+
 KATEX = Path(__file__).parent / "katex" / "katex.min.js"
 SCRIPT = """
 const katex = require(process.argv[1]);
@@ -72,20 +74,9 @@ def _set_page(app: Sphinx, doctree: nodes.document, page: str) -> None:
             if node.get("number") and "\\tag" in node.astext():
                 message = "this formula has a number and a \\tag: take one of them away"
                 logger.warning(message, location=node, type="course", subtype="maths")
-        for text in doctree.findall(nodes.Text):
-            if (found := LEFT_OVER.search(text)) and not is_verbatim(text):
-                message = "%r is left over of a formula that is not set: %r"
-                around = text[max(0, found.start() - 20) : found.end() + 20]
-                logger.warning(message, found[0], around, location=text.parent, type="course")
-
-
-def is_verbatim(text: nodes.Text) -> bool:
-    """Whether it stands in code, a formula or a comment."""
-    verbatim = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
-    node = text.parent
-    while node is not None and not isinstance(node, (*verbatim, nodes.comment)):
-        node = node.parent
-    return node is not None
+        for what, around, node in found_in_prose(doctree, LEFT_OVER):
+            message = "%r is left over of a formula that is not set: %r"
+            logger.warning(message, what, around, location=node, type="course")
 
 
 def _prepare(found: list[nodes.Element]) -> None:

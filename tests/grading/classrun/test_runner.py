@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import weakref
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -119,6 +120,25 @@ def test_a_ctrl_c_that_somebody_catches_is_not_lost(interruptible):
         with pytest.raises(KeyboardInterrupt):
             run(["1"])
     signals.check()
+
+
+def test_a_ctrl_c_that_meets_a_finalizer_is_heard_without_a_word(interruptible, monkeypatch):
+    """Python drops what a finalizer raises, and says so; of anything else it still does."""
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_type))
+    with signals.remembered():
+        for drop in (lambda _: 1 / 0, lambda _: signal.raise_signal(signal.SIGINT)):
+            thing = Thing()
+            gone = weakref.ref(thing, drop)
+            del thing
+            assert gone() is None
+        assert told == [ZeroDivisionError]
+        with pytest.raises(KeyboardInterrupt):
+            signals.check()
+
+
+class Thing:
+    """Something that ends."""
 
 
 def test_a_worker_with_another_version_of_the_course_refuses(unit):

@@ -167,8 +167,8 @@ def test_what_a_run_cell_has_not_made_is_no_code_that_waits():
 
 
 def test_the_same_answer_twice_is_repeatable_whatever_it_is():
-    for right_or_text in ("12.50", [1, 2], None):
-        said = said_of(load_exercise("tokenization/cheaper_offer"), lambda x=right_or_text: x)
+    for answer in ("12.50", [1, 2], None):
+        said = said_of(load_exercise("tokenization/cheaper_offer"), lambda x=answer: x)
         assert "second time" not in said.message
 
 

@@ -10,7 +10,6 @@ import pytest
 from grading.sandbox import Limits, session, shared, warm
 from tests.grading.machines import started
 
-thorough = pytest.mark.thorough
 SHUT = (warm.NAMESPACES, warm.LANDLOCK)
 FORKED = "forked"  # of the process that a class run's workers share
 _forked = {}  # by process and kind, as in `warm`
@@ -33,11 +32,11 @@ def kind(request, monkeypatch):
     return _kind(request.param, monkeypatch)
 
 
-# Landlock ends, counts and kills as the kind without walls does.
-ANY = (warm.NAMESPACES, FORKED, warm.TRUSTED, pytest.param(warm.LANDLOCK, marks=thorough))
+# The code that ends jobs is the same with Landlock and without walls.
+LANDLOCK_TOO = pytest.param(warm.LANDLOCK, marks=pytest.mark.thorough)
 
 
-@pytest.fixture(params=ANY)
+@pytest.fixture(params=(warm.NAMESPACES, FORKED, warm.TRUSTED, LANDLOCK_TOO))
 def any_kind(request, monkeypatch):
     """These, and the kind without walls."""
     return _kind(request.param, monkeypatch)
